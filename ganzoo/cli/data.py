@@ -1,4 +1,4 @@
-"""The command ``ganzoo data check``: check the images of a data set before training."""
+"""The commands ``ganzoo data check`` and ``ganzoo data prepare``: check and convert images before training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FAULTS_FOUND = 7
 
 @click.group("data")
 def data_command() -> None:
-    """Check images before training."""
+    """Check and convert images before training."""
 
 
 @data_command.command("check")
@@ -76,6 +76,26 @@ def check_command(
         echo(format_page(result))
     if faults_of(result.findings):
         context.exit(FAULTS_FOUND)
+
+
+@data_command.command("prepare")
+@click.argument("name", type=click.Choice(["maps", "cityscapes", "celebamask_hq", "wikiart"]))
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="The new folder.  [default: data/NAME]")
+@click.option("--fresh", is_flag=True, help="Replace a folder that this command made before.")
+def prepare_command(name: str, folder: Path, out: Path | None, fresh: bool) -> None:
+    """Convert the downloaded data set in FOLDER to the layout that recipes and tables read.
+
+    Nothing is downloaded, and FOLDER is only read: what is missing there is named, with its origin. The new folder
+    appears when it is complete.
+    """
+    from ganzoo.data.prepare import prepare
+    from ganzoo.utils.console import Console
+
+    out = out or Path("data", name)
+    console = Console(file=sys.stderr)
+    count = prepare(name, folder, out, fresh=fresh, bar=console.bar)
+    console.say(f"{out}: {count} images")
 
 
 def _source(targets: tuple[str, ...], *, paired: bool, classes: int, demo: bool) -> Source:
