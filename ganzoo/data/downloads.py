@@ -40,7 +40,7 @@ UKIYO_E = ("Ukiyo_e", 825)
 
 
 def maps(folder: Path) -> dict[str, Write]:
-    """Split pix2pix's maps, a photograph left and its map right: trainA and testA photographs, trainB and testB maps."""
+    """Split pix2pix's maps, a photograph left and its map right: trainA, testA photographs, and trainB, testB maps."""
     source = "pix2pix's data set maps, unpacked"
     files: dict[str, Write] = {}
     for split, name in (("train", "train"), ("test", "val")):
@@ -81,11 +81,10 @@ def celebamask_hq(folder: Path) -> dict[str, Write]:
     for face in _images(folder / "CelebA-HQ-img", source):
         if not face.stem.isdecimal() or int(face.stem) not in parts:
             raise MissingResourceError(f"{face}: it has no masks in CelebAMask-HQ-mask-anno, which is in {source}")
-        number = int(face.stem)
-        split = "test" if number >= FIRST_TEST_FACE else "train"
-        one_part = next(iter(parts[number].values()))
-        files[f"{split}/masks/{number:05d}.png"] = partial(_write_classes, parts[number])
-        files[f"{split}/images/{number:05d}.png"] = partial(_write_like, face, one_part)
+        masks = parts[int(face.stem)]
+        split = "test" if int(face.stem) >= FIRST_TEST_FACE else "train"
+        files[f"{split}/masks/{face.stem:0>5}.png"] = partial(_write_classes, masks)
+        files[f"{split}/images/{face.stem:0>5}.png"] = partial(_write_like, face, next(iter(masks.values())))
     return files
 
 
@@ -164,13 +163,14 @@ def _write_like(image: Path, mask: Path, target: Path) -> None:
 
 def _write_classes(parts: Mapping[str, Path], target: Path) -> None:
     """Write a label map; where part masks overlap, the part that is later in ``PARTS`` counts."""
-    classes: np.ndarray | None = None
+    masks = {}
+    for part, file in parts.items():
+        with open_image(file) as opened:
+            masks[part] = np.asarray(opened.convert("L")) > 127
+    if len({mask.shape for mask in masks.values()}) > 1:
+        raise GanzooError(f"{next(iter(parts.values()))}: the masks of this face differ in size")
+    classes = np.zeros(next(iter(masks.values())).shape, np.uint8)
     for number, part in enumerate(PARTS, 1):
-        if part in parts:
-            with open_image(parts[part]) as opened:
-                mask = np.asarray(opened.convert("L")) > 127
-            classes = np.zeros(mask.shape, np.uint8) if classes is None else classes
-            if mask.shape != classes.shape:
-                raise GanzooError(f"{parts[part]}: it has another size than the other masks of this face")
-            classes[mask] = number
+        if part in masks:
+            classes[masks[part]] = number
     Image.fromarray(classes).save(target)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.data.downloads import GENRES, PARTS
+from ganzoo.cli.data import prepare_command
+from ganzoo.data.downloads import GENRES, LAYOUTS, PARTS
 from ganzoo.data.image_io import open_image
 from ganzoo_datasets.folders import Folders
 from ganzoo_datasets.paired import Paired
@@ -76,8 +78,7 @@ def test_part_masks_become_classes(tmp_path: Path, run: Run) -> None:
         write(faces / f"{number}.jpg", random_image(8, 8))
     code, _, err = run("data", "prepare", "celebamask_hq", tmp_path / "faces", "-o", tmp_path / "out")
     assert code == 0, err
-    number = {part: i for i, part in enumerate(PARTS, 1)}
-    assert (number["skin"], number["hair"], number["cloth"]) == (1, 13, 18)
+    assert [PARTS.index(part) + 1 for part in ("skin", "hair", "cloth")] == [1, 13, 18]
     assert pixels(tmp_path / "out/test/masks/20000.png")[:, 0].tolist() == [13, 1, 1, 0]
     folders = {"A": "{split}/masks", "B": "{split}/images"}
     data = Paired(root=tmp_path / "out", layout="folders", folders=folders, classes={"A": 19}, validation=0)  # type: ignore[arg-type]
@@ -106,9 +107,8 @@ def test_wikiart_is_sorted_by_artist_and_genre(tmp_path: Path, run: Run, monkeyp
     (tmp_path / "wikiart/genre_val.csv").write_text("".join(lines[3:]))
     code, _, err = run("data", "prepare", "wikiart", tmp_path / "wikiart", "-o", tmp_path / "out")
     assert code == 0, err
-    found = {
-        one.name: sorted(file.name for file in one.iterdir()) for one in (tmp_path / "out").iterdir() if one.is_dir()
-    }
+    sets = [one for one in (tmp_path / "out").iterdir() if one.is_dir()]
+    found = {one.name: sorted(file.name for file in one.iterdir()) for one in sets}
     assert len(found.pop("landscapes")) == 1  # not more than the paper has
     assert found == {
         "monet": ["Impressionism_claude-monet_a.jpg", "Realism_claude-monet_a.jpg"],
@@ -117,6 +117,11 @@ def test_wikiart_is_sorted_by_artist_and_genre(tmp_path: Path, run: Run, monkeyp
         "ukiyoe": ["Ukiyo_e_hiroshige_d.jpg"],
         "portraits": ["Realism_vincent-van-gogh_c.jpg"],
     }
+
+
+def test_the_command_knows_every_layout() -> None:
+    (names,) = (one.type.choices for one in prepare_command.params if isinstance(one.type, click.Choice))
+    assert [*names] == [*LAYOUTS]
 
 
 def test_nothing_is_overwritten(downloaded_maps: Path, tmp_path: Path, run: Run) -> None:
