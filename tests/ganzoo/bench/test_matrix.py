@@ -268,7 +268,7 @@ def test_mistakes_are_reported_before_anything_is_run(
         ),
         ({"matrix": {"sets": {**SETS, "a|b": {"real": "test"}}}}, "matrix.sets.a|b"),
         ({"matrix": {"domains": {"C": "x"}}}, "matrix.domains.C"),
-        ({"mean": True}, "mean: the mean over data sets needs two of them at least, and exactly one column"),
+        ({"mean": True}, "mean: the mean over data sets needs two of them at least, and columns"),
         (
             {"matrix": {"metric": "swd, cycle_l1"}},
             "matrix.metric: it is one metric: NAME, or {metric: NAME",
