@@ -96,7 +96,7 @@ def record_cell(
         done = run("evaluate", str(folder), "--checkpoint", checkpoint)
         record = _matching_record(results, checkpoint, recipe)
     if done.returncode:  # an earlier record does not say what failed now; a new one has the reason, or is complete
-        record = _matching_record([line for line in results if line not in earlier], checkpoint, recipe)
+        record = _matching_record(_new_lines(earlier, results), checkpoint, recipe)
     place = {"spec": bench.file.stem, "scale": bench.scale, "row": cell.row, "data": cell.data}
     place |= {"prepared": bench.prepared} if bench.prepared else {}
     if record:
@@ -122,6 +122,21 @@ def last_line(done: subprocess.CompletedProcess[str]) -> str:
         return f"it was ended by {signal.Signals(-done.returncode).name}"
     lines = [line.removeprefix("ganzoo: ") for line in done.stderr.splitlines() if line.strip()]
     return lines[-1] if lines else f"it ended with exit code {done.returncode}"
+
+
+def _new_lines(earlier: Iterable[dict[str, Any]], now: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the lines that were added; one of the same second may equal an earlier line.
+
+    >>> _new_lines([{"step": 1}], [{"step": 1}, {"step": 1}])
+    [{'step': 1}]
+    """
+    known, new = [*earlier], []
+    for line in now:
+        if line in known:
+            known.remove(line)
+        else:
+            new.append(line)
+    return new
 
 
 def _matching_record(lines: Iterable[dict[str, Any]], checkpoint: str, recipe: Recipe) -> Record | None:
