@@ -40,12 +40,15 @@ def not_random(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TextbookStep, "normal", lambda step, _, *shape: fixed(*shape))
     monkeypatch.setattr(DRIT, "random_attributes", lambda drit, step, fake="fake": attributes()[fake != "fake"])
     monkeypatch.setattr(TextbookDRIT, "two_draws", lambda step: attributes())
-    first = lambda step, features, layers, patches: [torch.arange(maps[0, 0].numel())[:patches] for maps in features]  # noqa: E731
-    monkeypatch.setattr("ganzoo_baselines.cut.positions", first)
+    monkeypatch.setattr("ganzoo_baselines.cut.positions", first_positions)
     monkeypatch.setattr(torch, "randperm", torch.arange)
     monkeypatch.setattr(CUT, "is_mirrored", lambda cut, step: cut.flip)
     monkeypatch.setattr(TextbookCUT, "tosses_heads", lambda step: True)
     monkeypatch.setattr(nn.Dropout, "forward", lambda dropout, maps: maps)
+
+
+def first_positions(step: object, features: list[Tensor], layers: object, patches: int, key: str) -> list[Tensor]:
+    return [torch.arange(maps[0, 0].numel())[:patches] for maps in features]
 
 
 def attributes() -> list[Tensor]:

@@ -1,6 +1,6 @@
 """Discriminators: of StyleGAN2, U-Net GAN and Projected GANs, and any discriminator at several image sizes.
 
-It uses layers of ``ganzoo_cyclegan``, and ``ganzoo_maskers.pretrained``, which finds and reads weights.
+It uses layers of ``ganzoo_cyclegan`` and ``ganzoo_generators``; ``ganzoo_maskers.pretrained`` finds and reads weights.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ class TestPlugin:
 
     def test_registers_data_sets(self) -> None:
         found = self.components()
-        assert sorted(found) == ["folders", "huggingface", "lists", "npz", "paired", "webdataset"]
+        assert sorted(found) == ["folders", "huggingface", "lists", "npz", "paired", "torchvision", "webdataset"]
         assert all(issubclass(one.load(), Dataset) for one in found.values())
 
     def test_options_come_from_texts(self, root: Path) -> None:

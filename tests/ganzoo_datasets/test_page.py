@@ -62,7 +62,7 @@ def recipes(kind: str) -> list[str]:
 
 
 def test_the_page_names_every_data_set_and_its_recipes_are_all_tried() -> None:
-    named = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)
+    named = re.findall(r"^\| `(\w+)` \|", PAGE.read_text().partition("## ganzoo data prepare")[0], re.MULTILINE)
     assert sorted(named) == sorted(one.name for one in plugins().registry.find("dataset") if one.plugin == "datasets")
     tried = [len(recipes(kind)) for kind in ("folders", "huggingface", "torchvision", "webdataset")]
     assert tried == [2, 4, 1, 3] and sum(tried) == len(RECIPES)

@@ -101,10 +101,10 @@ class TextbookCUT(TextbookStep):
         return outputs
 
     def contrast(self, translated: Tensor, source: Tensor, *, mirrored: bool) -> Tensor:
-        """Return the mean over layers of the cross-entropy of matching positions."""
+        """Return the mean over layers of the cross-entropy of matching positions; features are mirrored back."""
         with torch.no_grad():
             keys = self.features(source)
-        queries = self.features(translated.flip(-1) if mirrored else translated)
+        queries = self.features(translated)
         terms = []
         for head, query, key in zip(self.networks["F"], queries, keys, strict=True):
             query = query.flip(-1) if mirrored else query
@@ -123,7 +123,7 @@ class TextbookCUT(TextbookStep):
         g, d, _ = self.networks.values()
         self.train_only("G", "F")
         with self.autocast():
-            fake = self.translate(self.real_a, mirrored)
+            fake = g(self.real_a.flip(-1) if mirrored else self.real_a)  # D sees it mirrored, too
         self.train_only("D")
         with self.autocast():
             loss = (squares(d(self.real_b), 1) + squares(d(fake.detach()), 0)) / 2
@@ -145,8 +145,3 @@ class TextbookCUT(TextbookStep):
     def tosses_heads(self) -> bool:
         """Return True with probability ½."""
         return bool(torch.rand(()) < 0.5)
-
-    def translate(self, image: Tensor, mirrored: bool) -> Tensor:
-        """Return the translation; that of a mirrored image is mirrored back."""
-        translated: Tensor = self.networks["G_AB"](image.flip(-1) if mirrored else image)
-        return translated.flip(-1) if mirrored else translated
