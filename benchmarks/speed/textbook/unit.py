@@ -39,22 +39,22 @@ class TextbookUNIT(TextbookStep):
         return code + self.normal(*code.shape).to(code.dtype)
 
     def __call__(self) -> None:
-        """Train one step: first the discriminators, then the generators."""
+        """Train one step: first the discriminators, on fakes with noise of their own, then the generators."""
         a, b = self.real_a, self.real_b
         g_a, g_b, d_a, d_b = self.networks.values()
+        self.train_only("D")
+        with self.autocast():
+            with torch.no_grad():
+                fake_b, fake_a = g_b.decode(self.noisy(g_a.encode(a))), g_a.decode(self.noisy(g_b.encode(b)))
+            loss = all_squares(d_a(a), 1) + all_squares(d_a(fake_a), 0)
+            loss = loss + all_squares(d_b(b), 1) + all_squares(d_b(fake_b), 0)
+        loss.backward()
+        self.optimizers["D"].step()
         self.train_only("G")
         with self.autocast():
             code_a, code_b = g_a.encode(a), g_b.encode(b)
             noisy_a, noisy_b = self.noisy(code_a), self.noisy(code_b)
             fake_b, fake_a = g_b.decode(noisy_a), g_a.decode(noisy_b)
-        self.train_only("D")
-        with self.autocast():
-            loss = all_squares(d_a(a), 1) + all_squares(d_a(fake_a.detach()), 0)
-            loss = loss + all_squares(d_b(b), 1) + all_squares(d_b(fake_b.detach()), 0)
-        loss.backward()
-        self.optimizers["D"].step()
-        self.train_only("G")
-        with self.autocast():
             same_a, same_b = g_a.decode(noisy_a), g_b.decode(noisy_b)
             code_fake_b, code_fake_a = g_b.encode(fake_b), g_a.encode(fake_a)
             rec_a, rec_b = g_a.decode(self.noisy(code_fake_b)), g_b.decode(self.noisy(code_fake_a))
