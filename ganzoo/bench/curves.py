@@ -39,7 +39,8 @@ class Run(NamedTuple):
 def with_history(record: Record, folder: Path, curves: Sequence[Column]) -> Record:
     """Return a record with the history of the curves' values, from the run's metrics.jsonl.
 
-    Values that are not finite are left out.
+    Values that are not finite are left out. A run of no steps has no evaluations during training; its history is the
+    record's own values, at step 0.
 
     Args:
         record: the record of a run that was measured.
@@ -52,6 +53,9 @@ def with_history(record: Record, folder: Path, curves: Sequence[Column]) -> Reco
         for name in {curve.name_in(values) for curve in curves}:
             if is_number(values.get(name)) and math.isfinite(values[name]):
                 history.setdefault(name, {})[int(line["step"])] = values[name]  # a step's last evaluation counts
+    if not record.step:
+        measured = {curve.name_in(record.values) for curve in curves} & set(record.values)
+        history = {name: {0: record.values[name]} for name in sorted(measured)}
     return record.model_copy(update={"history": {name: sorted(one.items()) for name, one in history.items()}})
 
 
@@ -77,7 +81,7 @@ def draw_curves(bench: Bench, records: Sequence[Record]) -> str:
         body.append(node("rect", {"class": _colour(i), "x": x, "y": y, "width": 18, "height": 4}))
         body.append(node("text", {"x": x + 26, "y": y + 6}, ", ".join(names)))
     height = bottom + 20 * -(-len(parts) // ACROSS) + EDGE
-    about = "validation images, by training step; one line for each seed; dashed: not trained"
+    about = "validation images, by training step; one line for each seed; dashed: not trained, on test images"
     return sheet(width, height, spec.title, about, body)
 
 

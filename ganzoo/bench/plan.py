@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ganzoo.bench.records import missing_cells, read_bench_records
@@ -15,13 +15,18 @@ from ganzoo.weights.store import without_downloads
 PARTS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
 
 
-def describe_plan(bench: Bench, places: Places) -> Iterator[str]:
+def describe_plan(bench: Bench, places: Places, only: Sequence[str] = ()) -> Iterator[str]:
     """Yield the lines of a table's plan; no image is read, and nothing is run or downloaded.
 
     The lines are the paper's protocol, how all rows differ from it, how settings were chosen; then each row's recipe on
     the first data set, with every option, what it changes on a data set alone, its own differences and its own choices;
-    at the end the number of runs. If the folder of the data
-    is not known, ``DATA`` stands for it. Where this machine lacks what a recipe reads, only set options are shown.
+    at the end the number of the table's runs. If the folder of the data is not known, ``DATA`` stands for it. Where
+    this machine lacks what a recipe reads, only set options are shown.
+
+    Args:
+        bench: the table.
+        places: the folders of the runs and of the data.
+        only: names of the rows to describe; empty for all rows.
 
     Raises GanzooError for a wrong recipe or an invalid record.
     """
@@ -34,7 +39,7 @@ def describe_plan(bench: Bench, places: Places) -> Iterator[str]:
     yield from ([f"settings: {spec.budget}"] if spec.budget else [])
     for name, one in spec.prepare.items():
         yield f"first: {name}: ganzoo {bench.filled(one.command, known)}"
-    for row, about in spec.rows.items():
+    for row, about in ((row, about) for row, about in spec.rows.items() if not only or row in only):
         cell = next(cell for cell in bench.cells() if cell.row == row)
         yield ""
         yield f"{row}: {about.label} ({bench.recipe(cell).name})"

@@ -49,10 +49,10 @@ def bench_command(
     from ganzoo.errors import GanzooError
 
     bench, places = read_spec(spec, scale), resolve_places(root, data)
-    if dry_run:
-        echo("\n".join(describe_plan(bench, places)))
-        return
     check_rows(bench, only)
+    if dry_run:
+        echo("\n".join(describe_plan(bench, places, only)))
+        return
     written = bench.page is not None and not shard
     if bench.page and written:
         split_page(bench.page, bench.name)  # refuse a page without markers before the runs, not after them

@@ -30,6 +30,18 @@ def test_a_records_history_is_that_of_its_log(tmp_path: Path) -> None:
     assert done.history == {"fd": [(0, 9.0), (10, 7.0)]}
 
 
+def test_the_history_of_a_run_of_no_steps_is_what_was_measured(tmp_path: Path, runs: Runs) -> None:
+    untranslated = ["method=untranslated", "networks=null", "train.steps=0", "train.ema=0"]
+    untranslated += ["images={size: 32, load: 32}", "evaluate.metrics=[swd]"]
+    rows = {"one": {"label": "One", "recipe": "tiny.yaml", "set": untranslated}}
+    curves = [{"value": "swd_AB", "also": "swd", "label": "SWD"}]
+    bench = spec(tmp_path, seeds=[0], rows=rows, curves=curves, columns=curves)
+    for _ in range(2):  # the second time nothing is missing
+        run_bench(bench, Places(tmp_path / "runs"), jobs=1)
+    (found,) = read_records(bench.records)
+    assert found.history == {"swd_AB": [(0, found.values["swd_AB"])]} and runs.names == ["one-seed0"]
+
+
 def test_a_chart_for_each_value_and_a_line_for_each_run(tmp_path: Path) -> None:
     bench = spec(tmp_path, curves=CURVES, seeds=[0, 1])
     history = {"fd_AB": [(0, 100.0), (50, 60.0), (100, 50.0)], "kd_AB": [(0, 4.0), (100, 2.0)]}
