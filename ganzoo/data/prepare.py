@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ganzoo.data.downloads import LAYOUTS
 from ganzoo.errors import GanzooError, suggest
-from ganzoo.utils.atomic import clean_replacement, flush_to_disk, lock_file, replace_folder, sibling_path, write_new
+from ganzoo.utils.atomic import write_new
+from ganzoo.utils.atomic_folder import atomic_folder, clean_folder
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """A function from a label and the number of parts to a context, which gives a function to call with the parts done."""
@@ -46,27 +46,12 @@ def prepare(name: str, folder: Path, out: Path, *, fresh: bool = False, bar: Bar
     if place.is_relative_to(folder.absolute()) or folder.absolute().is_relative_to(place):
         raise GanzooError(f"{out}: it is in the downloaded folder, or contains it; choose another folder with -o")
     files = LAYOUTS[name](folder)
-    new = sibling_path(place, "new")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with lock_file(sibling_path(place, "lock"), f"{out}: another process is writing it; wait for it"):
-            shutil.rmtree(new, ignore_errors=True)
-            try:
-                with bar(f"writing {out}", len(files)) as show:
-                    for count, (path, write) in enumerate(files.items(), 1):
-                        target = new / path
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        write(target)
-                        flush_to_disk(target)
-                        show(count)
-                write_new(new / MARK, json.dumps({"data": name, "files": len(files)}).encode())
-                replace_folder(place, MARK)
-                clean_replacement(place, MARK)
-            except BaseException:
-                shutil.rmtree(new, ignore_errors=True)
-                raise
-    except OSError as error:
-        raise GanzooError(
-            f"{out}: it cannot be written: {error.strerror or error}; free some space, or choose another folder"
-        ) from error
+    with atomic_folder(out, MARK) as new, bar(f"writing {out}", len(files)) as show:
+        for count, (path, write) in enumerate(files.items(), 1):
+            target = new / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write(target)
+            show(count)
+        write_new(new / MARK, json.dumps({"data": name, "files": len(files)}).encode())
+    clean_folder(out, MARK)
     return len(files)

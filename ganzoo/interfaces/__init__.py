@@ -27,15 +27,12 @@ from ganzoo.interfaces.inner import Inner, InnerDiscriminator, InnerKind, InnerM
 from ganzoo.interfaces.lr_schedule import halvings, linear_decay
 from ganzoo.randomness import Draws, keyed, torch_seed
 from ganzoo.utils.atomic import (
-    clean_replacement,
     clean_temporaries,
     find_complete,
     flush_to_disk,
-    lock_file,
-    replace_folder,
-    sibling_path,
     temporary_path,
 )
+from ganzoo.utils.atomic_folder import atomic_folder, clean_folder
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
 from ganzoo.utils.core_yaml import load_yaml
@@ -116,13 +113,14 @@ __all__ = [
     "Step",
     "StoredFile",
     "ValueRange",
+    "atomic_folder",
     "blur",
     "cache_folder",
     "cache_tensors",
     "cached_file",
     "cached_tensors",
     "check_range",
-    "clean_replacement",
+    "clean_folder",
     "clean_temporaries",
     "default_device",
     "describe_images",
@@ -147,7 +145,6 @@ __all__ = [
     "keyed",
     "linear_decay",
     "load_yaml",
-    "lock_file",
     "one_line",
     "open_file",
     "open_regular",
@@ -159,9 +156,7 @@ __all__ = [
     "read_mask",
     "read_sealed_text",
     "read_text",
-    "replace_folder",
     "scale",
-    "sibling_path",
     "suggest",
     "temporary_path",
     "to_float",

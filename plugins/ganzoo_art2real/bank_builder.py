@@ -22,13 +22,14 @@ from ganzoo.interfaces import (
     ImageFile,
     MissingResourceError,
     StoredFile,
+    atomic_folder,
+    clean_folder,
     differences,
     find_complete,
     load_yaml,
     open_file,
 )
 from ganzoo.interfaces import scale as scale_sample
-from ganzoo_art2real.atomic_folder import atomic_folder, clean
 from ganzoo_art2real.bank import (
     BACKGROUND,
     MANIFEST,
@@ -133,10 +134,10 @@ def build_bank(
         bank = Bank.open(out)
         if bank.key != key:
             raise GanzooError(f"{out}: a stale bank: {_difference(bank, description, digests)}; --fresh replaces it")
-        clean(out)
+        clean_folder(out, MANIFEST)
         console.say(f"{out}: this bank exists already (key {key[:12]}); nothing to do")
         return bank
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, MANIFEST) as folder:
         manifest = {
             "bank": VERSION,
             "key": key,

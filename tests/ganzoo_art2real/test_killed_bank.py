@@ -1,4 +1,4 @@
-"""No partial folder is ever in place: failures, other builders, and kill −9 of a real process at random moments."""
+"""No partial bank is ever in place: kill −9 of a real process at random moments."""
 
 from __future__ import annotations
 
@@ -11,49 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo.errors import BusyError, GanzooError
-from ganzoo_art2real.atomic_folder import atomic_folder
+from ganzoo.errors import GanzooError
 from ganzoo_art2real.bank import Bank
 from ganzoo_art2real.bank_builder import build_bank
 from tests.support.photographs import SMALL, write_photographs
-
-
-def test_a_folder_is_complete_or_absent(tmp_path: Path) -> None:
-    with atomic_folder(tmp_path / "deep/one") as folder:
-        (folder / "a").write_text("1")
-        assert not (tmp_path / "deep/one").exists()
-    assert (tmp_path / "deep/one/a").read_text() == "1"
-    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "deep/one") as folder:
-        (folder / "b").write_text("2")
-        1 / 0  # noqa: B018
-    assert [file.name for file in (tmp_path / "deep/one").iterdir()] == ["a"]
-    assert sorted(one.name for one in (tmp_path / "deep").iterdir()) == [".one.lock", "one"]
-
-
-def test_it_replaces_a_folder_and_deletes_what_a_killed_process_left(tmp_path: Path) -> None:
-    for name in ("one", ".one.new", ".one.old"):
-        (tmp_path / name / "deep").mkdir(parents=True)
-        (tmp_path / name / "left").write_text("over")
-    with atomic_folder(tmp_path / "one") as folder:
-        assert list(folder.iterdir()) == []
-        (folder / "a").write_text("1")
-    assert [file.name for file in (tmp_path / "one").iterdir()] == ["a"]
-    assert sorted(one.name for one in tmp_path.iterdir()) == [".one.lock", "one"]
-
-
-def test_two_at_once_are_refused(tmp_path: Path) -> None:
-    with atomic_folder(tmp_path / "one") as folder:
-        (folder / "a").write_text("1")
-        with pytest.raises(BusyError, match="one: another process"), atomic_folder(tmp_path / "one"):
-            pytest.fail("two of them write")
-    assert (tmp_path / "one/a").read_text() == "1"
-
-
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    message = "file/one: cannot be written: Not a directory; make room, or choose another place$"
-    with pytest.raises(GanzooError, match=message), atomic_folder(tmp_path / "file/one"):
-        pytest.fail("it cannot be there")
 
 
 def test_kill_9_leaves_no_partial_folder(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Write a bank's folder to a temporary folder and rename it when it is complete: a kill leaves no partial bank."""
+"""Write a folder to a temporary one and rename it when it is complete: a kill leaves no partial folder."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ganzoo import GanzooError
-from ganzoo.interfaces import BusyError, clean_replacement, flush_to_disk, lock_file, replace_folder, sibling_path
-from ganzoo_art2real.bank import MANIFEST
+from ganzoo.errors import BusyError, GanzooError
+from ganzoo.utils.atomic import clean_replacement, flush_to_disk, lock_file, replace_folder, sibling_path
 
 
 @contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
+def atomic_folder(target: Path, mark: str) -> Iterator[Path]:
     """Yield a new empty folder beside ``target`` for a ``with`` block to fill; it replaces ``target`` after the block.
 
     If the block raises, the new folder is deleted and ``target`` does not change. A new folder that a killed process
     left is deleted first. The hidden lock file beside ``target``, ``.NAME.lock``, stays.
+
+    Args:
+        target: the folder; it and the folders on its path need not exist.
+        mark: the name of the file that the block writes last: a folder with it is complete.
 
     Raises:
         BusyError: another process is writing the same folder.
@@ -25,7 +28,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     """
     place = target.absolute()
     new = sibling_path(place, "new")
-    busy = f"{target}: another process is building it; wait for it, or choose another place"
+    busy = f"{target}: another process is writing it; wait for it, or choose another folder"
     try:
         with lock_file(sibling_path(place, "lock"), busy):
             if new.exists():
@@ -33,20 +36,21 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             try:
                 new.mkdir(parents=True)
                 yield new
-                for file in new.iterdir():
-                    flush_to_disk(file)
-                replace_folder(place, MANIFEST)
+                for file in new.rglob("*"):
+                    if file.is_file():
+                        flush_to_disk(file)
+                replace_folder(place, mark)
             except BaseException:
                 shutil.rmtree(new, ignore_errors=True)
                 raise
     except OSError as error:
         raise GanzooError(
-            f"{target}: cannot be written: {error.strerror or error}; make room, or choose another place"
+            f"{target}: it cannot be written: {error.strerror or error}; free some space, or choose another folder"
         ) from error
 
 
-def clean(target: Path) -> None:
+def clean_folder(target: Path, mark: str) -> None:
     """Delete what killed processes left beside a complete folder, unless another process is writing it."""
     place = target.absolute()
     with suppress(BusyError), lock_file(sibling_path(place, "lock"), ""):
-        clean_replacement(place, MANIFEST)
+        clean_replacement(place, mark)
