@@ -19,7 +19,7 @@ test: lint
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 test-slow: $(READY)
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --numprocesses logical --maxprocesses 4 --dist worksteal
 
 test-gpu: $(READY)
 	$(BIN)/pytest -m gpu
