@@ -26,11 +26,14 @@ LEFT, GAP, HEAD, FOOT, EDGE = 52, 34, 26, 34, 16
 ACROSS = 2
 """The number of charts beside each other, and of names in a line of the legend."""
 
+DASHES = ("", "1.5 3", "9 3 1.5 3")
+"""Patterns of lines: one for every round through the colours. Those of runs of no steps are dashed, "6 4"."""
+
 Points = list[tuple[int, float]]
 
 
 class Run(NamedTuple):
-    """The history of one run: the number of its row and data set, for the colour, and value → points."""
+    """The history of one run: the number of its row and data set, for the line's style, and value → points."""
 
     number: int
     history: dict[str, Points]
@@ -62,7 +65,7 @@ def with_history(record: Record, folder: Path, curves: Sequence[Column]) -> Reco
 def draw_curves(bench: Bench, records: Sequence[Record]) -> str:
     """Return the charts of a table's curves as the text of one SVG file, with a legend of its rows and data sets.
 
-    Runs of one row and data set have the same colour; a run of no steps is a dashed line at its value.
+    Runs of one row and data set have the same colour and pattern; a run of no steps is a dashed line at its value.
     """
     spec = bench.spec
     parts = [(row, data) for row in spec.rows for data in spec.data or [""]]
@@ -78,8 +81,9 @@ def draw_curves(bench: Bench, records: Sequence[Record]) -> str:
     for i, (row, data) in enumerate(parts):
         names = [spec.rows[row].label, *([spec.data[data].label or data] if data else [])]
         x, y = EDGE + LEFT + i % ACROSS * (LEFT + WIDTH + GAP), bottom + 20 * (i // ACROSS)
-        body.append(node("rect", {"class": _colour(i), "x": x, "y": y, "width": 18, "height": 4}))
-        body.append(node("text", {"x": x + 26, "y": y + 6}, ", ".join(names)))
+        steps = [step for run in runs if run.number == i for points in run.history.values() for step, _ in points]
+        body.append(_line(i, f"M{x} {y + 2}h22", trained=not steps or max(steps) > 0))
+        body.append(node("text", {"x": x + 30, "y": y + 6}, ", ".join(names)))
     height = bottom + 20 * -(-len(parts) // ACROSS) + EDGE
     about = "validation images, by training step; one line for each seed; dashed: not trained, on test images"
     return sheet(width, height, spec.title, about, body)
@@ -111,12 +115,13 @@ def _chart(curve: Column, runs: Sequence[Run], last: int) -> Iterator[Element]:
         place = {"class": "small", "x": x(step), "y": HEAD + HEIGHT + 18, "text-anchor": "middle"}
         yield node("text", place, format_tick(step))
     for number, points in lines:
-        if len(points) == 1 and not points[0][0]:
-            path, dashes = f"M{LEFT} {y(points[0][1])}h{WIDTH}", {"stroke-dasharray": "6 4"}
-        else:
-            path, dashes = "M" + "L".join(f"{x(step)} {y(value)}" for step, value in points), {}
-        yield node("path", {"class": f"line {_colour(number)}", "d": path, **dashes})
+        trained = len(points) > 1 or points[0][0] > 0
+        path = "L".join(f"{x(step)} {y(value)}" for step, value in points)
+        yield _line(number, f"M{path}" if trained else f"M{LEFT} {y(points[0][1])}h{WIDTH}", trained=trained)
 
 
-def _colour(number: int) -> str:
-    return f"c{number % len(COLOURS)}"
+def _line(number: int, path: str, *, trained: bool) -> Element:
+    """Return a line in the style of the row and data set of this number."""
+    dashes = DASHES[number // len(COLOURS) % len(DASHES)] if trained else "6 4"
+    style = {"stroke-dasharray": dashes} if dashes else {}
+    return node("path", {"class": f"line c{number % len(COLOURS)}", "d": path, **style})

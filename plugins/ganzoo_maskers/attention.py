@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Draws, Masker
+from ganzoo.weights import require_timm_model
 from ganzoo_maskers.maps import mask_of
 from ganzoo_maskers.pretrained import Normalize, drop_parts, fetch_weights, mismatch_error, read_weights, timm_weights
 
@@ -103,11 +103,7 @@ def _make(model: str, weights: Path | None, size: int) -> Any:
     import timm
     from timm.models import get_pretrained_cfg
 
-    known = [*timm.list_models(), *timm.list_models(include_tags=True)]
-    if model not in known:
-        near = get_close_matches(model, known, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else "; timm.list_models() lists all"
-        raise GanzooError(f"attention: timm has no model {model!r}{hint}")
+    require_timm_model(model, "attention")
     sized: dict[str, Any] = {"img_size": size} if size else {}
     # First without weights: check the model before anything is read or downloaded.
     try:

@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree.ElementTree import fromstring
 
 from ganzoo.bench.curves import WIDTH, draw_curves, with_history
+from ganzoo.bench.heatmap import COLOURS
 from ganzoo.bench.page import update_page
 from ganzoo.bench.runner import run as run_bench
 from ganzoo.bench.spec import Column, Places
@@ -64,9 +65,25 @@ def test_a_chart_for_each_value_and_a_line_for_each_run(tmp_path: Path) -> None:
     assert {"FD", "KD", "One", "Two"} <= set(words)
 
 
+def test_after_the_last_colour_lines_have_another_pattern(tmp_path: Path) -> None:
+    names = [f"row{i}" for i in range(2 * len(COLOURS) + 1)]
+    rows = {name: {"label": name, "recipe": "tiny.yaml"} for name in names}
+    bench = spec(tmp_path, rows=rows, curves=CURVES, seeds=[0])
+    history = {"fd_AB": [(0, 100.0), (50, 60.0)]}
+    records = [record(name, 0, {}).model_copy(update={"history": history}) for name in names]
+    root = fromstring(draw_curves(bench, records))
+    chart, legend = root.find("{*}g"), root
+    assert chart is not None
+    for part in (chart, legend):
+        lines = [one for one in part.findall("{*}path") if (one.get("class") or "").startswith("line")]
+        styles = [(one.get("class"), one.get("stroke-dasharray")) for one in lines]
+        assert len(styles) == len(names) == len(set(styles))
+        assert styles[0][0] == styles[len(COLOURS)][0] and "6 4" not in [dashes for _, dashes in styles]
+
+
 def test_without_records_the_charts_are_empty(tmp_path: Path) -> None:
     root = fromstring(draw_curves(spec(tmp_path, curves=CURVES), []))
-    assert len(root.findall("{*}g")) == 2 and not root.findall(".//{*}path[@class='line c0']")
+    assert len(root.findall("{*}g")) == 2 and not root.findall("{*}g/{*}path[@class='line c0']")
 
 
 def test_the_drawing_lies_beside_the_page_and_edits_are_detected(tmp_path: Path, runs: Runs) -> None:
