@@ -10,7 +10,7 @@ from pathlib import Path
 from ganzoo.data.downloads import LAYOUTS
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.utils.atomic import write_new
-from ganzoo.utils.atomic_folder import atomic_folder, clean_folder
+from ganzoo.utils.atomic_folder import atomic_folder
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """A function from a label and the number of parts to a context, which gives a function to call with the parts done."""
@@ -53,5 +53,4 @@ def prepare(name: str, folder: Path, out: Path, *, fresh: bool = False, bar: Bar
             write(target)
             show(count)
         write_new(new / MARK, json.dumps({"data": name, "files": len(files)}).encode())
-    clean_folder(out, MARK)
     return len(files)
