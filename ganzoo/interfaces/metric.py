@@ -34,6 +34,8 @@ class Metric(ABC):
     """Directions that it measures, if the method translates them."""
     sources: Mapping[str, Source] = MappingProxyType({})
     """Files that the metric reads, by a name."""
+    reads_masks: tuple[str, ...] = ()
+    """Roles whose masks it reads: ``labels``. A recipe may then have a masker in them, whatever its method."""
     translated: Literal["measured", "train"] = "measured"
     """Split of the source images whose translations ``rows`` gets: the measured split or ``train``."""
     reference: Literal["", "measured", "train"] = ""

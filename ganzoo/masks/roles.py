@@ -37,8 +37,8 @@ class Role:
         changes_translation: whether the mask changes the translation, so that ``ganzoo translate`` takes ``--mask``.
         masks_generated: whether masks of generated images are used too, not only masks of real images.
         learnable: whether a masker in this role can be trained with the generators.
-        for_losses: whether a recipe may have the masker only because a loss reads its masks, even if the method takes
-            no masks in this role.
+        readable: whether a recipe may have the masker only because a loss or a metric reads its masks, even if the
+            method takes no masks in this role.
     """
 
     one_plane: bool = True
@@ -46,7 +46,7 @@ class Role:
     changes_translation: bool = False
     masks_generated: bool = False
     learnable: bool = False
-    for_losses: bool = False
+    readable: bool = False
 
 
 ROLES: Mapping[str, Role] = MappingProxyType(
@@ -54,7 +54,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
         "input": Role(changes_translation=True),
         "discriminator": Role(masks_generated=True),
         "composite": Role(changes_translation=True, learnable=True),
-        "labels": Role(one_plane=False, provided="labels", for_losses=True),
+        "labels": Role(one_plane=False, provided="labels", readable=True),
     }
 )
 TRANSLATION_ROLES = tuple(name for name, role in ROLES.items() if role.changes_translation)

@@ -87,8 +87,7 @@ class RecipeReader:
         metrics = self.read_metrics(method)
         networks = self.read_networks(method)
         losses = self.read_losses(method)
-        read_by_losses = [tensor for part in losses.values() for tensor in part.kind_options["of"].values()]
-        maskers = self.read_maskers(method, read_by_losses)
+        maskers = self.read_maskers(method, losses.values(), metrics)
         if self.problems or method_part is None or data is None or not (images and train and evaluate):
             return None
         return Recipe(
@@ -240,7 +239,9 @@ class RecipeReader:
                 if isinstance(value, dict) and kind in value:
                     self.read_part(value, ("networks", key), kind, _shared_options(kind))
 
-    def read_maskers(self, method: Method | None, read_by_losses: Collection[str]) -> dict[str, Part]:
+    def read_maskers(
+        self, method: Method | None, losses: Collection[Part], metrics: Collection[Part]
+    ) -> dict[str, Part]:
         """Return role → masker; a masker with invalid options is left out.
 
         Adds a problem for a masker that the method or the role does not accept, and for a role that the method requires
@@ -248,12 +249,19 @@ class RecipeReader:
 
         Args:
             method: the method, or None if it is not valid.
-            read_by_losses: names of the tensors that losses read. A role such as ``labels`` is allowed in any method if
-                a loss reads its masks.
+            losses: the losses, and
+            metrics: the metrics. A role such as ``labels`` is allowed in any method if one of them reads its masks.
         """
         maskers = {}
-        for_losses = [role for role, description in ROLES.items() if description.for_losses]
-        read = [role for role in for_losses if any(name.startswith(mask_name(role, "")) for name in read_by_losses)]
+        tensors = [tensor for part in losses for tensor in part.kind_options["of"].values()]
+        measured_by: list[type[Metric]] = [part.component.load() for part in metrics]
+        by_metrics = {role for metric in measured_by for role in metric.reads_masks}
+        readable = [role for role, description in ROLES.items() if description.readable]
+        read = [
+            role
+            for role in readable
+            if role in by_metrics or any(name.startswith(mask_name(role, "")) for name in tensors)
+        ]
         accepted = list(dict.fromkeys([*method.accepts, *read])) if method else []
         for role, value in self.section("maskers").items():
             path = ("maskers", role)
@@ -267,7 +275,7 @@ class RecipeReader:
             if method is not None and role not in accepted:
                 names = ", ".join(accepted) or "none"
                 example = mask_name(role, "real_A")
-                hint = f", unless a loss reads it: of: {{…: {example}}}" if role in for_losses else ""
+                hint = f", unless a loss or a metric reads it: of: {{…: {example}}}" if role in readable else ""
                 self.add_problem(path, f"the method takes no mask in the role {role!r}; it takes: {names}{hint}")
             part = self.read_part(value, path, "masker", MaskTransform)
             if part is None:

@@ -19,7 +19,7 @@ class ContextualDistance(Metric):
 
     It measures, for any method, how near generated patches are to real ones; use a bank of photographs that are not in
     the training data. The method ``art2real`` minimizes it. Classes are those of the source image, by the masker in the
-    role ``labels``; without one every pixel is background.
+    role ``labels``, which any method may have for this metric; without one every pixel is background.
 
     Args:
         bank: folder of the bank, from ``ganzoo bank build``.
@@ -33,6 +33,7 @@ class ContextualDistance(Metric):
     """
 
     directions: tuple[Direction, ...] = ("AB",)
+    reads_masks = ("labels",)
 
     def __init__(
         self,

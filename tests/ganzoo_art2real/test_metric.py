@@ -71,6 +71,17 @@ def test_it_measures_any_method_once(bank: Bank, tmp_path: Path) -> None:
         ganzoo.run(recipe, "train.steps=1", "evaluate.best=null", twice, root=tmp_path / "again")
 
 
+def test_any_method_may_have_classes_for_it(bank: Bank, tmp_path: Path) -> None:
+    """Patches of the round foreground have another class than the background, which changes the distance."""
+    recipe = write_recipe(tmp_path, evaluate={"metrics": measured(bank)}, images=SIDES)
+    quick = (*QUIET, "train.steps=1")
+    without = ganzoo.run(recipe, *quick, root=tmp_path / "without")
+    classes = "maskers.labels={masker: round}"
+    assert ganzoo.run(recipe, *quick, classes, root=tmp_path / "with")["contextual"] != without["contextual"]
+    with pytest.raises(GanzooError, match=r"takes no mask in the role 'labels'; it takes: .*unless a loss or a metric"):
+        ganzoo.run(recipe, *quick, classes, "evaluate.metrics=[cycle_l1]", root=tmp_path / "unread")
+
+
 def test_a_run_is_not_evaluated_with_another_bank_in_the_same_folder(
     bank: Bank, photographs: Path, tmp_path: Path
 ) -> None:
