@@ -40,7 +40,7 @@ def test_it_prints_both_protocols_and_runs_nothing(tmp_path: Path, run: Run) -> 
     assert "  differs from the paper, this row alone: in nothing that is known" in lines[two:]
     (train,) = (line for line in lines[one:two] if line.startswith("  train: "))
     assert load_yaml(train)["train"]["steps"] == 2
-    assert lines[-1] == "4 runs: 2 rows × 2 seeds; the records lack 4; seed and data set vary"
+    assert lines[-1] == "4 runs: 2 rows × 2 seeds, which vary; 4 without a record (outdated ones count as recorded)"
     chosen = run("bench", str(file), "--dry-run", "--only", "two")[1]
     assert "two: Two" in chosen and "one: One" not in chosen
     assert "there is no row 'tow'" in run("bench", str(file), "--dry-run", "--only", "tow")[2]
