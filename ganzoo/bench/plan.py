@@ -81,4 +81,5 @@ def _count_runs(bench: Bench) -> str:
     missing = len(missing_cells(bench, read_bench_records(bench)))
     count = f"{len(cells)} run{'s' if len(cells) > 1 else ''}: {len(bench.spec.rows)} rows"
     count += f" × {len(bench.spec.data)} data sets" if bench.spec.data else ""
-    return f"{count} × {len(bench.spec.seeds)} seeds, which vary; {missing} without a record (outdated ones count as recorded)"
+    seeds = f"{len(bench.spec.seeds)} seeds, which vary"
+    return f"{count} × {seeds}; {missing} without a record (outdated ones count as recorded)"
