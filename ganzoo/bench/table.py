@@ -14,7 +14,7 @@ from typing import Any
 
 from ganzoo.bench.matrix import Domain, Matrix, distance_name
 from ganzoo.bench.records import record_of
-from ganzoo.bench.spec import MEAN, Bench, Cell, Column
+from ganzoo.bench.spec import MEAN, Bench, Cell, Column, Row
 from ganzoo.bench.values import SeedValues, mean_values, seed_values
 from ganzoo.provenance.record import Record
 from ganzoo.utils.formatting import format_duration
@@ -98,7 +98,7 @@ def build_table(bench: Bench, records: Sequence[Record], outdated: Outdated) -> 
             cells += [_paper_text(papers.get(row, {}).get(MEAN))] if mean_of_paper else []
         table.rows.append(cells)
     table.details = [
-        f"{_describe_seeds(bench)}{_describe_best(spec.columns)}.",
+        f"{_describe_seeds(bench)}{_describe_best(spec.columns, spec.rows.values())}.",
         *_describe_images(bench, records),
         *_describe_runs(bench, records),
     ]
@@ -134,9 +134,12 @@ def _format_mean(cells: Sequence[SeedValues], column: Column) -> Text:
     return Text(f"{statistics.mean(one.mean for one in cells):.{column.digits}f}")
 
 
-def _describe_best(columns: Sequence[Column]) -> str:
+def _describe_best(columns: Sequence[Column], rows: Iterable[Row]) -> str:
     arrows = [f"{one.label} {'↑' if one.better == 'more' else '↓'}" for one in columns if one.better]
-    return f"; better: {', '.join(arrows)}; bold: the best, if its range overlaps no other row's" if arrows else ""
+    references = ", ".join(row.label for row in rows if row.reference)
+    competing = f" ({references}: only for comparison)" if references else ""
+    rule = f"; better: {', '.join(arrows)}; bold: the best, if its range overlaps no other row's{competing}"
+    return rule if arrows else ""
 
 
 def _describe_images(bench: Bench, records: Sequence[Record]) -> list[str]:
@@ -322,14 +325,14 @@ def _describe_runs(bench: Bench, records: Sequence[Record]) -> list[str]:
     """Return sentences on machine, time and command, from the records."""
     shown, lines = _shown_records(bench, records), []
     machines = {f"{one.environment['device']}, {one.environment['cores']} cores" for one in shown if one.environment}
-    times = [one.cost.seconds for one in shown if one.cost.seconds]
-    if machines and times:
-        steps = sorted({one.step for one in shown})
+    trained = [(one.step, one.cost.seconds) for one in shown if one.cost.seconds]
+    if machines and trained:
+        steps, times = sorted({step for step, _ in trained}), [seconds for _, seconds in trained]
         span = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
         runs = f"One run of {span} steps, {format_duration(times[0])}"
-        if len(shown) > 1:
+        if len(trained) > 1:
             shortest, longest, total = (format_duration(one) for one in (min(times), max(times), sum(times)))
-            runs = f"{len(shown)} runs of {span} steps, {shortest} to {longest} each, {total} in all"
+            runs = f"{len(trained)} runs of {span} steps, {shortest} to {longest} each, {total} in all"
         lines.append(f"{runs} of training on {' and '.join(sorted(machines))}.")
     scale = f" --scale {bench.scale}" if bench.scale else ""
     lines.append(f"Made by `ganzoo bench {bench.file.name}{scale}`; records in `{bench.records.name}`.")

@@ -249,8 +249,9 @@ class RecipeReader:
 
         Args:
             method: the method, or None if it is not valid.
-            losses: the losses, and
-            metrics: the metrics. A role such as ``labels`` is allowed in any method if one of them reads its masks.
+            losses: the recipe's losses.
+            metrics: the recipe's metrics. If a loss or a metric reads the masks of a role such as ``labels``, the method
+                need not take them.
         """
         maskers = {}
         tensors = [tensor for part in losses for tensor in part.kind_options["of"].values()]
@@ -275,7 +276,7 @@ class RecipeReader:
             if method is not None and role not in accepted:
                 names = ", ".join(accepted) or "none"
                 example = mask_name(role, "real_A")
-                hint = f", unless a loss or a metric reads it: of: {{…: {example}}}" if role in readable else ""
+                hint = f", unless a loss reads it (of: {{…: {example}}}) or a metric does" if role in readable else ""
                 self.add_problem(path, f"the method takes no mask in the role {role!r}; it takes: {names}{hint}")
             part = self.read_part(value, path, "masker", MaskTransform)
             if part is None:

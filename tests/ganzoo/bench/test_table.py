@@ -14,7 +14,7 @@ import pytest
 from ganzoo.bench.render import FORMATS, comma_separated, hypertext, latex, markdown
 from ganzoo.bench.spec import Bench, read_spec
 from ganzoo.bench.table import Table, build_table
-from ganzoo.provenance.record import Record
+from ganzoo.provenance.record import Cost, Record
 from tests.support.bench_records import record, write_spec
 
 VALUES = {"one": [0.1, 0.2], "two": [0.5, 0.7]}
@@ -64,6 +64,7 @@ def test_a_reference_is_never_the_best(tmp_path: Path) -> None:
     rows["three"] = {"label": "three", "recipe": "tiny.yaml", "reference": False}
     table = made(read_spec(write_spec(tmp_path, rows=rows)), records({**VALUES, "three": [0.9, 0.91]}))
     assert [row[0].text for row in table.rows if row[1].bold] == ["two"]
+    assert "its range overlaps no other row's (one: only for comparison)." in table.details[0]
 
 
 def test_a_missing_value_has_its_reason_and_is_never_a_number(tmp_path: Path) -> None:
@@ -188,6 +189,12 @@ def test_a_record_with_a_value_counts_even_if_another_metric_failed(tmp_path: Pa
 def test_the_steps_are_of_the_runs_and_not_of_their_best_checkpoints(tmp_path: Path) -> None:
     found = [one.model_copy(update={"trained": 40, "checkpoint": "best"}) for one in records()]
     assert "4 runs of 100 steps" in " ".join(made(read_spec(write_spec(tmp_path)), found).details)
+
+
+def test_runs_without_training_are_not_counted_among_those_with(tmp_path: Path) -> None:
+    untrained = record("one", 0, {"cycle_l1_AB": 0.5}).model_copy(update={"step": 0, "cost": Cost(seconds=0)})
+    details = " ".join(made(read_spec(write_spec(tmp_path)), [untrained, *records()[1:]]).details)
+    assert "3 runs of 100 steps, 60 s to 60 s each" in details
 
 
 def test_a_method_with_one_direction_names_its_values_without_it(tmp_path: Path) -> None:
