@@ -250,8 +250,8 @@ class RecipeReader:
         Args:
             method: the method, or None if it is not valid.
             losses: the recipe's losses.
-            metrics: the recipe's metrics. If a loss or a metric reads masks in a role such as ``labels``, the method need
-                not take them.
+            metrics: the recipe's metrics. If a loss or a metric reads masks in a role such as ``labels``, no method is
+                required to take them.
         """
         maskers = {}
         tensors = [tensor for part in losses for tensor in part.kind_options["of"].values()]
