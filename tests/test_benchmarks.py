@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
 from ganzoo.bench.page import update_page
+from ganzoo.bench.records import read_bench_records
 from ganzoo.bench.spec import Places, read_spec, resolve_places
 from ganzoo.errors import GanzooError
 from ganzoo.recipe.reader import read_recipe
@@ -73,3 +75,37 @@ def test_the_plan_of_a_papers_table_needs_no_data(
         start = lines.index(f"{name}: {row.label} ({row.recipe.name})")
         assert lines[start + 1].startswith("  method: {method: ")
     assert not [*tmp_path.iterdir()]
+
+
+def test_the_readme_says_of_the_digits_what_their_records_say() -> None:
+    bench = read_spec(ROOT / "benchmarks/digits.yaml")
+    records = {one.name: one for one in read_bench_records(bench)}
+    trained = {
+        f"{row}-seed{seed}": records[f"{row}-seed{seed}"]
+        for row in bench.spec.rows
+        if row != "untranslated"
+        for seed in bench.spec.seeds
+    }
+    lowest = min(trained, key=lambda name: trained[name].values["read"])
+    limits = {name: 4800 if name.startswith("drit") else 1600 for name in trained}
+    at_limit = [name for name, one in trained.items() if one.step == limits[name]]
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert all(one.values["classified_B"] == 100 for one in trained.values())
+    assert all(one.values["read"] > one.values["read_untranslated"] for one in trained.values())
+    assert "every one of the 600 test digits is classified as B, and more digits can be read than before" in text
+    assert lowest == "drit-seed1"
+    assert f"The lowest share of digits read is {trained[lowest].values['read']:.0f} %, by DRIT with seed 1." in text
+    assert f"{len(at_limit)} of the {len(trained)} training runs reached the limit of steps" in text
+
+
+def test_the_page_of_adaptation_says_what_its_records_say() -> None:
+    bench = read_spec(ROOT / "benchmarks/adaptation_mnist_usps.yaml", "small")
+    values: dict[str, list[float]] = {}
+    for one in read_bench_records(bench):
+        values.setdefault(one.name.rpartition("-")[0], []).append(one.values["adaptation_accuracy"])
+    means = {row: fmean(found) for row, found in values.items()}
+    text = (ROOT / "docs/adaptation.md").read_text(encoding="utf-8")
+    assert f'"source only" ({means["source"]:.1f} %) and "target only" ({means["target"]:.1f} %)' in text
+    assert f"{means['cyclegan']:.1f} % over five seeds" in " ".join(text.split())
+    closed = (means["cyclegan"] - means["source"]) / (means["target"] - means["source"])
+    assert round(7 * closed) == 6 and "about six sevenths of the gap" in text
