@@ -46,6 +46,7 @@ WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("method", "accepts"): tuple(ROLES),
     ("method", "requires"): tuple(ROLES),
     ("method", "reads"): tuple(f"given_{plane}_{domain}" for plane in ("mask", "labels") for domain in OTHER),
+    ("metric", "reads_masks"): tuple(name for name, role in ROLES.items() if role.readable),
     ("masker", "needs"): ("image", "given"),
     ("dataset", "channels"): tuple(OTHER),
     ("dataset", "classes"): tuple(OTHER),

@@ -11,12 +11,10 @@ from torch import Tensor
 
 from ganzoo.contracts.describe import describe, wrong_attribute
 from ganzoo.contracts.origin import Origin
-from ganzoo.masks.roles import ROLES
 
 DIRECTIONS = ("AB", "BA", "AA")
 TRANSLATED = ("measured", "train")
 REFERENCES = ("", *TRANSLATED)
-READABLE = tuple(name for name, role in ROLES.items() if role.readable)
 
 
 def check_metric(metric: Any, base: type, origin: Origin) -> None:
@@ -45,8 +43,6 @@ def check_metric(metric: Any, base: type, origin: Origin) -> None:
         isinstance(text, str) for pair in metric.about.items() for text in pair
     ):
         raise wrong_attribute(origin, "about", metric.about, "name → text")
-    if not isinstance(metric.reads_masks, tuple | list) or not set(map(str, metric.reads_masks)) <= set(READABLE):
-        raise wrong_attribute(origin, "reads_masks", metric.reads_masks, f"a tuple of {', '.join(map(repr, READABLE))}")
     if not isinstance(metric.sources, Mapping):
         raise wrong_attribute(origin, "sources", metric.sources, "name → Source")
 

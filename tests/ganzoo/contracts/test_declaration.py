@@ -201,6 +201,16 @@ CLASSES = [
         "its reads has 'masks_A' (did you mean 'given_mask_A'?)",
     ),
     (
+        "metric",
+        RIGHT["metric"].replace("(Metric):", '(Metric):\n            reads_masks = ("input",)'),
+        "its reads_masks has 'input'",
+    ),
+    (
+        "metric",
+        RIGHT["metric"].replace("(Metric):", '(Metric):\n            reads_masks = "labels"'),
+        "its reads_masks is 'labels': input should be a valid tuple",
+    ),
+    (
         "masker",
         RIGHT["masker"].replace("(Masker):", '(Masker):\n            needs = ("images",)'),
         "its needs has 'images'",

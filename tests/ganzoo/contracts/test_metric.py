@@ -47,8 +47,6 @@ def line_of(caught: pytest.ExceptionInfo[ComponentError]) -> str:
         ({"directions": ("AB", "CD")}, "directions is ('AB', 'CD'); expected a tuple of 'AB', 'BA', 'AA'"),
         ({"directions": "AB"}, "directions is 'AB'; expected a tuple of"),
         ({"directions": ()}, "directions is (); expected a tuple of"),
-        ({"reads_masks": ("labels", "input")}, "reads_masks is ('labels', 'input'); expected a tuple of 'labels'"),
-        ({"reads_masks": "labels"}, "reads_masks is 'labels'; expected a tuple of 'labels'"),
         ({"translated": "test"}, "translated is 'test'; expected 'measured' or 'train'"),
         ({"reference": "validation"}, "reference is 'validation'; expected 'measured', 'train', or ''"),
         ({"reference": "train"}, "reference is 'train'; expected the function reference_rows beside it"),
