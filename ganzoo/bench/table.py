@@ -136,7 +136,7 @@ def _format_mean(cells: Sequence[SeedValues], column: Column) -> Text:
 
 def _describe_best(columns: Sequence[Column], rows: Iterable[Row]) -> str:
     arrows = [f"{one.label} {'↑' if one.better == 'more' else '↓'}" for one in columns if one.better]
-    references = ", ".join(row.label for row in rows if row.reference)
+    references = "; ".join(row.label for row in rows if row.reference)
     competing = f" ({references}: only for comparison)" if references else ""
     rule = f"; better: {', '.join(arrows)}; bold: the best, if its range overlaps no other row's{competing}"
     return rule if arrows else ""
