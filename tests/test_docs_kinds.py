@@ -13,7 +13,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from ganzoo.interfaces import Draws, Roles, Step, keyed
+from ganzoo.interfaces import Draws, Metric, Roles, Step, keyed
 from ganzoo.registry import KINDS, Registration, Registry
 from tests.support.pages import ROOT, blocks
 from tests.test_docs_troubleshooting import is_said
@@ -91,6 +91,17 @@ def test_the_metric_gives_a_row_for_each_image_and_their_mean() -> None:
     fakes = torch.stack([torch.full((3, 2, 2), value) for value in (0.0, 1.0)])
     rows = metric.rows(Step({"fake_B": fakes}), "AB")
     assert rows["brightness"].tolist() == [0.0, 1.0] and metric.compute(rows, {}) == {"brightness": 0.5}
+
+
+def test_the_page_of_metrics_has_each_function_and_attribute_with_its_default() -> None:
+    rows = re.findall(r"^\| `(\w+)[^|]*\|[^|]*\| ([^|]*) \|$", (FOLDER / "metric.md").read_text(), re.MULTILINE)
+    functions = {name for name, one in vars(Metric).items() if callable(one) and not name.startswith("_")}
+    assert {name for name, _ in rows} == functions | set(Metric.__annotations__)
+    said = {name: default for name, default in rows if name in Metric.__annotations__}
+    for name, default in said.items():
+        value = getattr(Metric, name)
+        expected = "none" if isinstance(value, Mapping) else "`" + repr(value).replace("'", '"') + "`"
+        assert default.startswith(expected), name
 
 
 def test_the_method_trains_and_translates() -> None:
