@@ -85,7 +85,7 @@ def record_cell(
 
     code_key.cache_clear()  # a plugin's code may have changed while other cells were run
     sessions = _trained_sessions(folder)
-    resumes = sessions is not None and same_training(sessions, recipe, checksums, checkpoint)
+    resumes = sessions is not None and same_training(bench, sessions, recipe, checksums)
     results = JsonLines(folder / "results.jsonl")
     earlier = [*results]
     done = run(*train) if resumes else run(*train, "--fresh")
@@ -142,7 +142,7 @@ def _new_lines(earlier: Iterable[dict[str, Any]], now: Iterable[dict[str, Any]])
 def _matching_record(lines: Iterable[dict[str, Any]], checkpoint: str, recipe: Recipe) -> Record | None:
     """Return the last of a run's records that matches a checkpoint and a recipe; None if there is none.
 
-    A record on test images is preferred to one on other images.
+    A record on test images is preferred to one on validation images; others, such as on training images, do not count.
     """
     matching: dict[str, Record] = {}
     wanted = (checkpoint, recipe_key(recipe), recipe.train.seed, metrics_of(recipe))
@@ -152,8 +152,8 @@ def _matching_record(lines: Iterable[dict[str, Any]], checkpoint: str, recipe: R
         except ValueError:  # of another version of ganzoo: the run is measured again
             continue
         if (record.checkpoint, record.recipe_key, record.seed, record.metrics) == wanted:
-            matching["test" if record.split == "test" else "other"] = record
-    return matching.get("test") or matching.get("other")
+            matching[record.split] = record
+    return matching.get("test") or matching.get("validation")
 
 
 def strip_local_paths(record: Record, folder: Path, places: Places) -> Record:

@@ -42,8 +42,8 @@ class Run(NamedTuple):
 def with_history(record: Record, folder: Path, curves: Sequence[Column]) -> Record:
     """Return a record with the history of the curves' values, from the run's metrics.jsonl.
 
-    Values that are not finite are left out. A run of no steps has no evaluations during training; its history is the
-    record's own values, at step 0.
+    Only evaluations on validation images count, and finite values; without any the history of a value is empty. A run
+    of no steps has no evaluations during training; its history is the record's own values, at step 0.
 
     Args:
         record: the record of a run that was measured.
@@ -52,14 +52,16 @@ def with_history(record: Record, folder: Path, curves: Sequence[Column]) -> Reco
     """
     history: dict[str, dict[int, float]] = {}
     for line in JsonLines(folder / "metrics.jsonl"):
-        values = line.get("values", {})
+        values = line.get("values", {}) if line.get("split") == "validation" else {}
         for name in {curve.name_in(values) for curve in curves}:
             if is_number(values.get(name)) and math.isfinite(values[name]):
                 history.setdefault(name, {})[int(line["step"])] = values[name]  # a step's last evaluation counts
     if not record.step:
         measured = {curve.name_in(record.values) for curve in curves} & set(record.values)
         history = {name: {0: record.values[name]} for name in sorted(measured)}
-    return record.model_copy(update={"history": {name: sorted(one.items()) for name, one in history.items()}})
+    names = {curve.name_in(history) for curve in curves}
+    update = {"history": {name: sorted(history.get(name, {}).items()) for name in sorted(names)}}
+    return record.model_copy(update=update)
 
 
 def draw_curves(bench: Bench, records: Sequence[Record]) -> str:

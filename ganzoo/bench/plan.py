@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ganzoo.bench.records import missing_cells, read_bench_records
+from ganzoo.bench.records import Shard, missing_cells, read_bench_records
 from ganzoo.bench.spec import Bench, Cell, Places, flow
 from ganzoo.errors import MissingResourceError
 from ganzoo.recipe.quick_check import read_document
@@ -15,18 +15,19 @@ from ganzoo.weights.store import without_downloads
 PARTS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
 
 
-def describe_plan(bench: Bench, places: Places, only: Sequence[str] = ()) -> Iterator[str]:
+def describe_plan(bench: Bench, places: Places, only: Sequence[str] = (), shard: Shard | None = None) -> Iterator[str]:
     """Yield the lines of a table's plan; no image is read, and nothing is run or downloaded.
 
     The lines are the paper's protocol, how all rows differ from it, how settings were chosen; then each row's recipe on
     the first data set, with every option, what it changes on a data set alone, its own differences and its own choices;
-    at the end the number of the table's runs. If the folder of the data is not known, ``DATA`` stands for it. Where
-    this machine lacks what a recipe reads, only set options are shown.
+    at the end the number of the table's runs, and of a shard's. If the folder of the data is not known, ``DATA`` stands
+    for it. Where this machine lacks what a recipe reads, only set options are shown.
 
     Args:
         bench: the table.
         places: the folders of the runs and of the data.
         only: names of the rows to describe; empty for all rows.
+        shard: the share of the runs to count; None: all.
 
     Raises GanzooError for a wrong recipe or an invalid record.
     """
@@ -52,6 +53,8 @@ def describe_plan(bench: Bench, places: Places, only: Sequence[str] = ()) -> Ite
         yield from ([f"  settings: {about.budget}"] if about.budget else [])
     yield ""
     yield _count_runs(bench)
+    if shard:
+        yield _count_share(bench, shard)
 
 
 def _describe_recipe(file: Path, changes: list[str]) -> Iterator[str]:
@@ -83,3 +86,9 @@ def _count_runs(bench: Bench) -> str:
     count += f" × {len(bench.spec.data)} data sets" if bench.spec.data else ""
     seeds = f"{len(bench.spec.seeds)} seeds, which vary"
     return f"{count} × {seeds}; {missing} without a record (outdated ones count as recorded)"
+
+
+def _count_share(bench: Bench, shard: Shard) -> str:
+    cells, missing = shard.cells(bench), missing_cells(bench, read_bench_records(bench))
+    names = ", ".join(cell.name for cell in cells if cell in missing)
+    return f"shard {shard.index}/{shard.count}: {len(cells)} of them; without a record: {names or 'none'}"

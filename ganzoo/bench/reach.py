@@ -15,8 +15,8 @@ from ganzoo.utils.jsonl import JsonLines
 def with_reach(record: Record, folder: Path, reach: Reach) -> Record:
     """Return a record with the values ``steps_to_VALUE`` and ``seconds_to_VALUE``, from the run's metrics.jsonl.
 
-    If the run never reached the level, or did not stay there, they are missing, and ``about`` has the reason. An
-    untrained run has neither.
+    If the run never reached the level, did not stay there, or was not evaluated on validation images, they are missing,
+    and ``about`` has the reason. An untrained run has neither.
 
     Args:
         record: the record of a run that was measured.
@@ -27,10 +27,12 @@ def with_reach(record: Record, folder: Path, reach: Reach) -> Record:
     step = reached_step(lines, reach)
     values, about = dict(record.values), dict(record.about)
     for name in reach.value_names():
-        about[name] = {"metric": reach.value, "reach": reach.model_dump()}
+        about[name] = {"metric": reach.value, "reach": reach.described()}
     if step is None:
+        measured = any(_value(line, reach) is not None for line in lines)
+        never = f"{reach.value} did not stay at {reach.at:g} on validation images"
         for name in reach.value_names():
-            about[name]["missing"] = f"{reach.value} did not stay at {reach.at:g} on validation images"
+            about[name]["missing"] = never if measured else f"{reach.value} was not measured on validation images"
     else:
         values |= dict(zip(reach.value_names(), (float(step), seconds_until(lines, step)), strict=True))
     return record.model_copy(update={"values": values, "about": about})
@@ -43,12 +45,18 @@ def reached_step(lines: Iterable[Mapping[str, Any]], reach: Reach) -> int | None
     """
     found = None
     for line in lines:
-        value = line.get("values", {}).get(reach.value)
-        if value is None or not line["step"]:
+        value = _value(line, reach)
+        if value is None:
             continue
         there = value >= reach.at if reach.better == "more" else value <= reach.at
         found = (found or line["step"]) if there and math.isfinite(value) else None
     return found
+
+
+def _value(line: Mapping[str, Any], reach: Reach) -> float | None:
+    """Return the value in the line of an evaluation on validation images after the first step; None in other lines."""
+    values = line.get("values", {}) if line.get("split") == "validation" and line["step"] else {}
+    return values.get(reach.name_in(values))
 
 
 def seconds_until(lines: Iterable[Mapping[str, Any]], step: int) -> float:

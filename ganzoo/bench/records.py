@@ -70,10 +70,14 @@ def missing_cells(bench: Bench, records: Sequence[Record]) -> list[Cell]:
 def save_records(bench: Bench, records: Iterable[Record], shard: Shard | None) -> None:
     """Write the records of a table, or of a shard, in the table's order. Raises GanzooError if they cannot be written.
 
-    Records of cells that the table does not have are left out.
+    Records of cells that the table does not have are left out. A shard's file keeps the records of cells that became
+    another shard's when the spec got more rows or seeds.
     """
-    lines = [to_json(one.fields()) + "\n" for one in in_table_order(bench, records)]
-    write_text(records_file(bench, shard), "".join(lines))
+    file = records_file(bench, shard)
+    if shard and file.is_file():
+        own = shard.cells(bench)
+        records = [*records, *(one for one in read_records(file) if _cell(one) not in own)]
+    write_text(file, "".join(to_json(one.fields()) + "\n" for one in in_table_order(bench, records)))
 
 
 def with_words(bench: Bench, record: Record) -> Record:

@@ -42,7 +42,7 @@ from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.atomic import lock_file, wait_for_lock
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
-from ganzoo.utils.jsonl import write_text
+from ganzoo.utils.jsonl import present_time, write_text
 
 
 def check_rows(bench: Bench, only: Sequence[str]) -> None:
@@ -164,7 +164,9 @@ class _Runner:
             record = with_reach(record, folder, bench.spec.reach)
         if bench.spec.curves and record.status == "ok":
             record = with_history(record, folder, bench.spec.curves)
-        record = strip_local_paths(with_words(bench, record), folder, self.places)
+        # The time decides between the files of shards, also if only the values below come anew from the run's files.
+        record = with_words(bench, record).model_copy(update={"time": present_time()})
+        record = strip_local_paths(record, folder, self.places)
         self.children.check_running()
         self._save(record, cell)
         values = {name: value for name, value in record.values.items() if "sets" not in record.about.get(name, {})}

@@ -111,13 +111,23 @@ class Reach(_Strict):
 
     Args:
         value: the metric value's name.
+        also: its other name: a method that translates in one direction has ``swd`` where others have ``swd_AB``.
         at: the level.
         better: whether a value has reached it that is ``more``, or ``less``.
     """
 
     value: str
+    also: str = ""
     at: float
     better: Literal["more", "less"]
+
+    def name_in(self, values: Mapping[str, Any]) -> str:
+        """Return the value's name in ``values``: ``also`` if only that name is in it, else ``value``."""
+        return self.also if self.also in values and self.value not in values else self.value
+
+    def described(self) -> dict[str, Any]:
+        """Return the level as records store it."""
+        return self.model_dump(exclude_defaults=True)
 
     def value_names(self) -> tuple[str, str]:
         """Return the names of the two values in records: the steps, and the seconds of training."""

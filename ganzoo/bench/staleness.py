@@ -6,20 +6,22 @@ compares the sets of a matrix.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ganzoo.bench.matrix import distance_name
 from ganzoo.bench.spec import Bench, Places, flow
 from ganzoo.data.types import SPLITS
+from ganzoo.engine.start import SETTING as START
+from ganzoo.engine.start import find_start
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Metric, Split
 from ganzoo.masks.roles import mask_role
-from ganzoo.provenance.fingerprint import plugins_of, portable, recipe_key
+from ganzoo.provenance.fingerprint import plugins_of, portable, recipe_key, weights_key
 from ganzoo.provenance.images import data_key
 from ganzoo.provenance.record import Code, Record, Session
-from ganzoo.provenance.sessions import selection_settings, training_plugins
+from ganzoo.provenance.sessions import evaluation_settings, selection_settings, training_plugins
 from ganzoo.recipe.named_parts import read_masker
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.utils.core_yaml import load_yaml
@@ -49,7 +51,7 @@ def stale(
     """Return what has changed since a record was written; empty if nothing has.
 
     The words are ``recipe``, ``preparation``, ``metrics``, ``checkpoint``, ``sets``, ``reach``, ``curves``,
-    ``plugin NAME`` and ``images``.
+    ``evaluations``, ``plugin NAME``, ``images`` and ``train.start``.
 
     Args:
         bench: the table.
@@ -66,12 +68,14 @@ def stale(
     if record.status == "ok" and record.checkpoint != shown_checkpoint(bench, recipe):
         changes.append("checkpoint")
     changes += changed_sets(bench, record, sets) + changed_courses(bench, record)
+    if record.status == "ok" and _other_values_logged(bench, record.trained_by, recipe):
+        changes.append("evaluations")
     now, trained = plugin_code(recipe, sets), training_plugins(recipe)
     plugins = [name for one in record.trained_by for name in _changed_plugins(one.plugins, trained)]
     changes += [f"plugin {name}" for name in dict.fromkeys([*_changed_plugins(record.plugins, now), *plugins])]
     images = [record.data.keys, *(one.images for one in record.trained_by)]
     changes += ["images"] if any(_images_changed(one, checksums.of(recipe)) for one in images) else []
-    return changes
+    return [*changes, *([START] if _start_changed(record.trained_by, recipe) else [])]
 
 
 def shown_checkpoint(bench: Bench, recipe: Recipe) -> str:
@@ -79,20 +83,23 @@ def shown_checkpoint(bench: Bench, recipe: Recipe) -> str:
     return bench.spec.checkpoint if recipe.train.epochs or recipe.train.steps else "last"
 
 
-def same_training(sessions: Iterable[Session], recipe: Recipe, checksums: ImageChecksums, checkpoint: str) -> bool:
-    """Return whether a run was trained as it would be now: with the same plugins' code, images and length.
+def same_training(bench: Bench, sessions: Sequence[Session], recipe: Recipe, checksums: ImageChecksums) -> bool:
+    """Return whether a run was trained as it would be now: plugins' code, images, length, networks that it began with.
 
     A run of another length counts as different, as its learning rate followed another schedule. If the table shows the
-    best checkpoint, or early stopping uses it, the settings that choose it must be the same too.
+    best checkpoint, or early stopping uses it, the settings that choose it must be the same too; if it shows values of
+    evaluations during training, those that were logged must be measured as now.
 
     Args:
+        bench: the table.
         sessions: the run's sessions so far; without any, the run counts as the same.
         recipe: the cell's recipe, as it is now.
         checksums: the checksums of the images of data sets.
-        checkpoint: the checkpoint that the table shows, ``last`` or ``best``.
     """
     length = (recipe.train.epochs, recipe.train.steps)
-    selects = checkpoint == "best" or recipe.evaluate.patience
+    selects = shown_checkpoint(bench, recipe) == "best" or recipe.evaluate.patience
+    if _other_values_logged(bench, sessions, recipe) or _start_changed(sessions, recipe):
+        return False
     return not any(
         (one.epochs, one.steps) != length
         or _changed_plugins(one.plugins, training_plugins(recipe))
@@ -122,6 +129,28 @@ def _changed_plugins(before: Mapping[str, Code], now: Mapping[str, Code]) -> lis
         for name in sorted({*before, *now})
         if name not in before or name not in now or before[name].code != now[name].code
     ]
+
+
+def _other_values_logged(bench: Bench, sessions: Iterable[Session], recipe: Recipe) -> bool:
+    """Return whether a table shows values of evaluations during training that were not measured as they would be now.
+
+    Sessions that do not say how they were measured count as equal.
+    """
+    if not (bench.spec.reach or bench.spec.curves) or not (recipe.train.epochs or recipe.train.steps):
+        return False
+    now = evaluation_settings(recipe)
+    return any(one.evaluations and one.evaluations != now for one in sessions)
+
+
+def _start_changed(sessions: Iterable[Session], recipe: Recipe) -> bool:
+    """Return whether ``train.start`` has other networks now; False if they are not on this machine."""
+    before = {one.sources[START] for one in sessions if START in one.sources}
+    if not before or recipe.train.start is None:
+        return False
+    try:
+        return before != {weights_key(find_start(recipe.train.start))}
+    except (GanzooError, OSError):
+        return False
 
 
 def _images_changed(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
@@ -203,7 +232,7 @@ def changed_courses(bench: Bench, record: Record) -> list[str]:
     reach, changes = bench.spec.reach, []
     if reach:
         found = [record.about.get(name, {}).get("reach") for name in reach.value_names()]
-        changes += [] if found == 2 * [reach.model_dump()] else ["reach"]
+        changes += [] if found == 2 * [reach.described()] else ["reach"]
     if any(curve.name_in(record.history) not in record.history for curve in bench.spec.curves):
         changes.append("curves")
     return changes

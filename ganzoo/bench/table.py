@@ -14,7 +14,7 @@ from typing import Any
 
 from ganzoo.bench.matrix import Domain, Matrix, distance_name
 from ganzoo.bench.records import record_of
-from ganzoo.bench.spec import MEAN, Bench, Cell, Column, Row
+from ganzoo.bench.spec import MEAN, Bench, Cell, Column, Spec
 from ganzoo.bench.values import SeedValues, mean_values, seed_values
 from ganzoo.provenance.record import Record
 from ganzoo.utils.formatting import format_duration
@@ -98,7 +98,7 @@ def build_table(bench: Bench, records: Sequence[Record], outdated: Outdated) -> 
             cells += [_paper_text(papers.get(row, {}).get(MEAN))] if mean_of_paper else []
         table.rows.append(cells)
     table.details = [
-        f"{_describe_seeds(bench)}{_describe_best(spec.columns, spec.rows.values())}.",
+        f"{_describe_seeds(bench)}{_describe_best(spec)}.",
         *_describe_images(bench, records),
         *_describe_runs(bench, records),
     ]
@@ -118,14 +118,16 @@ def _label(bench: Bench, data: str, column: Column) -> str:
 
 
 def _best(rows: Mapping[str, SeedValues], column: Column) -> str:
-    """Return the row whose range, mean ± deviation, is better than that of every other row; "" if there is none."""
+    """Return the row whose range, mean ± deviation, is better than that of every other row; "" if there is none.
+
+    Rows that lack the value of a seed do not compete: those that they lack may be the worst.
+    """
     sign = -1 if column.better == "more" else 1
-    candidates = [(sign * one.mean, one.deviation, row) for row, one in rows.items() if one.values]
-    if not column.better or len(candidates) < 2 or any(deviation is None for _, deviation, _ in candidates):
+    complete = [(row, one) for row, one in rows.items() if one.deviation is not None and not one.missing]
+    if not column.better or len(complete) < 2:
         return ""
-    (mean, deviation, row), *others = sorted(candidates)
-    clear = all(mean + (deviation or 0) < other - (wide or 0) for other, wide, _ in others)
-    return row if clear else ""
+    (mean, deviation, row), *others = sorted((sign * one.mean, one.deviation or 0.0, row) for row, one in complete)
+    return row if all(mean + deviation < other - wide for other, wide, _ in others) else ""
 
 
 def _format_mean(cells: Sequence[SeedValues], column: Column) -> Text:
@@ -134,12 +136,14 @@ def _format_mean(cells: Sequence[SeedValues], column: Column) -> Text:
     return Text(f"{statistics.mean(one.mean for one in cells):.{column.digits}f}")
 
 
-def _describe_best(columns: Sequence[Column], rows: Iterable[Row]) -> str:
-    arrows = [f"{one.label} {'↑' if one.better == 'more' else '↓'}" for one in columns if one.better]
-    references = "; ".join(row.label for row in rows if row.reference)
-    competing = f" ({references}: only for comparison)" if references else ""
-    rule = f"; better: {', '.join(arrows)}; bold: the best, if its range overlaps no other row's{competing}"
-    return rule if arrows else ""
+def _describe_best(spec: Spec) -> str:
+    arrows = [f"{one.label} {'↑' if one.better == 'more' else '↓'}" for one in spec.columns if one.better]
+    references = "; ".join(row.label for row in spec.rows.values() if row.reference)
+    competing = f" (only for comparison: {references})" if references else ""
+    if not arrows:
+        return ""
+    rule = "; bold: the best of the rows with all seeds, if its range overlaps no other's"
+    return f"; better: {', '.join(arrows)}{rule if len(spec.seeds) > 1 else ''}{competing}"
 
 
 def _describe_images(bench: Bench, records: Sequence[Record]) -> list[str]:

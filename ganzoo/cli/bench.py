@@ -50,13 +50,14 @@ def bench_command(
 
     bench, places = read_spec(spec, scale), resolve_places(root, data)
     check_rows(bench, only)
+    share = Shard(*shard) if shard else None
     if dry_run:
-        echo("\n".join(describe_plan(bench, places, only)))
+        echo("\n".join(describe_plan(bench, places, only, share)))
         return
     written = bench.page is not None and not shard
     if bench.page and written:
         split_page(bench.page, bench.name)  # refuse a page without markers before the runs, not after them
-    records = run(bench, places, jobs=jobs, only=only, shard=Shard(*shard) if shard else None)
+    records = run(bench, places, jobs=jobs, only=only, shard=share)
     echo(markdown(update_page(bench, places, check=False) if written else current_table(bench, places)))
     if failed := [f"{record.name}: {record.why}" for record in records if record.status == "failed"]:
         raise GanzooError("\n".join(failed))

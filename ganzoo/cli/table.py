@@ -33,7 +33,8 @@ def table_command(
 ) -> None:
     """Print the tables of SPECS from their records; nothing is run.
 
-    With --write or --check, the tables on their pages are written or checked instead.
+    With --write or --check, the tables on their pages are written or checked instead. All are checked, also after one
+    that differs.
     """
     from ganzoo.bench.page import current_table, update_page
     from ganzoo.bench.render import FORMATS
@@ -43,10 +44,17 @@ def table_command(
     options = [name for name, value in (("--format", output_format), ("--write", write), ("--check", check)) if value]
     if len(options) > 1:
         raise GanzooError(f"{' and '.join(options)}: give one of them: a table is printed, written or checked")
-    places = resolve_places(root, data)
+    places, errors = resolve_places(root, data), []
     for spec in specs:
         bench = read_spec(spec, scale)
-        if write or check:
-            update_page(bench, places, check=check)
+        if check:
+            try:
+                update_page(bench, places, check=True)
+            except GanzooError as error:
+                errors.append(error)
+        elif write:
+            update_page(bench, places, check=False)
         else:
             echo(FORMATS[output_format or "markdown"](current_table(bench, places)))
+    if errors:
+        raise errors[0] if len(errors) == 1 else GanzooError("\n".join(map(str, errors)))

@@ -42,6 +42,8 @@ class Session(BaseModel):
         images: split → checksum of its images, for training and validation.
         sources: place in the recipe → checksum of another file that a part reads, such as a bank or frozen weights.
         chosen_by: the settings that choose the best checkpoint; empty if ``evaluate.best`` is not set.
+        evaluations: the settings of the evaluations during training, and plugin → checksum of its code, under
+            ``plugins``; empty if they are not known.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -53,6 +55,7 @@ class Session(BaseModel):
     images: dict[str, str]
     sources: dict[str, str]
     chosen_by: dict[str, Any] = {}
+    evaluations: dict[str, Any] = {}
 
 
 class Data(BaseModel):

@@ -35,6 +35,7 @@ def make_session(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], s
         images={split: data_key(dataset, split, recipe.data) for split in splits},
         sources=dict(sources),
         chosen_by=selection_settings(recipe),
+        evaluations=evaluation_settings(recipe),
     )
 
 
@@ -50,6 +51,13 @@ def selection_settings(recipe: Recipe) -> dict[str, Any]:
     names = ("best", "every", "limit", "patience", "metrics") if recipe.evaluate.best else ()
     chosen: dict[str, Any] = portable({name: settings[name] for name in names})
     return chosen
+
+
+def evaluation_settings(recipe: Recipe) -> dict[str, Any]:
+    """Return what the values that a run logs during training depend on: settings, metrics, and the plugins' code."""
+    settings = recipe.resolved()["evaluate"]
+    found: dict[str, Any] = portable({name: settings[name] for name in ("every", "limit", "metrics")})
+    return found | {"plugins": {name: one["code"] for name, one in plugins_of(recipe).items()}}
 
 
 def append_session(before: list[dict[str, Any]], now: Session) -> list[dict[str, Any]]:

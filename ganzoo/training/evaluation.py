@@ -14,6 +14,7 @@ from ganzoo.evaluation.printing import failure_lines
 from ganzoo.evaluation.records import make_record, read_checkpoint_info
 from ganzoo.interfaces import Split
 from ganzoo.provenance.fingerprint import portable, recipe_key
+from ganzoo.provenance.images import data_key
 from ganzoo.provenance.record import is_record
 from ganzoo.training.summary import print_summary
 
@@ -89,11 +90,14 @@ def final_evaluation(run: Run, step: int) -> dict[str, float]:
 
 
 def results_at(run: Run, step: int, split: Split | None) -> list[dict[str, Any]]:
-    """Return the records in results.jsonl that have this step, this split, the present recipe and no failed metric."""
+    """Return the records in results.jsonl of this step, the split's present images, the present recipe, no failure."""
     metrics = portable(run.recipe.resolved()["evaluate"]["metrics"])
     wanted = {"step": step, "split": split, "status": "ok", "metrics": metrics, "recipe_key": recipe_key(run.recipe)}
     matching = [one for one in run.files.results if all(one.get(name) == value for name, value in wanted.items())]
-    return [one for one in matching if is_record(one)]
+    if not split or not (matching := [one for one in matching if is_record(one)]):
+        return []
+    images = {split: data_key(run.dataset, split, run.recipe.data)}
+    return [one for one in matching if one["data"]["keys"] == images]
 
 
 def evaluate_checkpoint(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class JsonLines:
 
         Raises GanzooError if the file cannot be written, for example because the disk is full.
         """
-        line = to_json({**fields, "time": datetime.now(UTC).isoformat(timespec="seconds")})
+        line = to_json({**fields, "time": present_time()})
         try:
             with self.file.open("ab+") as file:
                 if file.tell():
@@ -69,6 +69,11 @@ class JsonLines:
         """
         lines = [to_json(fields) for fields in self if _step_of(fields) <= step]
         write_text(self.file, "".join(line + "\n" for line in lines))
+
+
+def present_time() -> str:
+    """Return the present time (UTC), in ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:

@@ -22,13 +22,21 @@ CURVES: list[dict[str, Any]] = [{"value": "fd_AB", "also": "fd", "label": "FD"},
 
 def test_a_records_history_is_that_of_its_log(tmp_path: Path) -> None:
     log = JsonLines(tmp_path / "metrics.jsonl")
-    log.append(step=0, values={"fd": 9.0, "other": 1.0})
+    log.append(step=0, split="validation", values={"fd": 9.0, "other": 1.0})
     log.append(step=5, losses={"gan": 1.0})
-    log.append(step=10, values={"fd": 8.0})
-    log.append(step=10, values={"fd": 7.0})
-    log.append(step=20, values={"fd": float("nan")})
+    log.append(step=10, split="validation", values={"fd": 8.0})
+    log.append(step=10, split="validation", values={"fd": 7.0})
+    log.append(step=20, split="validation", values={"fd": float("nan")})
+    log.append(step=30, split="test", values={"fd": 1.0})
     done = with_history(record("one", 0, {"fd": 7.0}), tmp_path, [Column(**one) for one in CURVES])
-    assert done.history == {"fd": [(0, 9.0), (10, 7.0)]}
+    assert done.history == {"fd": [(0, 9.0), (10, 7.0)], "kd_AB": []}  # a value that no evaluation has is known, too
+
+
+def test_a_value_that_a_run_does_not_have_does_not_make_it_outdated_for_ever(tmp_path: Path, runs: Runs) -> None:
+    bench = spec(tmp_path, seeds=[0], curves=[{"value": "fid_AB", "label": "FID"}])
+    for _ in range(2):
+        run_bench(bench, Places(tmp_path / "runs"), jobs=1)
+    assert runs.names == ["one-seed0", "two-seed0"]
 
 
 def test_the_history_of_a_run_of_no_steps_is_what_was_measured(tmp_path: Path, runs: Runs) -> None:

@@ -12,7 +12,7 @@ from ganzoo.bench.spec import Bench, read_spec
 from ganzoo.errors import MissingResourceError
 from ganzoo.provenance.fingerprint import plugins_of, recipe_key
 from ganzoo.recipe.reader import read_recipe
-from tests.support.bench_records import Runs, record, write_spec
+from tests.support.bench_records import MARKERS, Runs, record, write_spec
 from tests.support.command_line import Run
 from tests.support.tiny_run import write_recipe
 
@@ -51,6 +51,21 @@ def test_a_bench_without_its_data_folder_has_the_exit_code_of_a_missing_resource
     monkeypatch.delenv("GANZOO_DATA", raising=False)
     code, _, error = run("bench", make_bench(tmp_path, LEARNED.format("{data}")).file, "--root", tmp_path / "runs")
     assert code == MissingResourceError.exit_code and "--data FOLDER" in error
+
+
+def test_each_table_is_checked_also_after_one_that_differs(tmp_path: Path, run: Run) -> None:
+    files = []
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "page.md").write_text(MARKERS)
+        bench = make_bench(tmp_path / name, page="page.md")
+        files.append(str(bench.file))
+    assert run("table", files[1], "--write")[0] == 0
+    code, _, error = run("table", *files, "--check")
+    assert code == 2 and [line.split("page.md")[0] for line in error.splitlines()] == [
+        f"ganzoo: {tmp_path}/one/",
+        f"ganzoo: {tmp_path}/three/",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ def test_it_prints_both_protocols_and_runs_nothing(tmp_path: Path, run: Run) -> 
     (train,) = (line for line in lines[one:two] if line.startswith("  train: "))
     assert load_yaml(train)["train"]["steps"] == 2
     assert lines[-1] == "4 runs: 2 rows × 2 seeds, which vary; 4 without a record (outdated ones count as recorded)"
+    share = run("bench", str(file), "--dry-run", "--shard", "2/3")[1].splitlines()
+    assert share[-1] == "shard 2/3: 1 of them; without a record: two-seed0"
     chosen = run("bench", str(file), "--dry-run", "--only", "two")[1]
     assert "two: Two" in chosen and "one: One" not in chosen
     assert "there is no row 'tow'" in run("bench", str(file), "--dry-run", "--only", "tow")[2]

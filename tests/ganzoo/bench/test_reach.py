@@ -26,7 +26,7 @@ def evaluated(*values: float) -> list[dict[str, Any]]:
     for number, value in enumerate(values):
         if number and number % 2 == 0:
             lines.append({"step": 10 * number, "seconds": 4.0})
-        lines.append({"step": 10 * number, "values": {"v": value}})
+        lines.append({"step": 10 * number, "split": "validation", "values": {"v": value}})
     return lines
 
 
@@ -58,10 +58,35 @@ def test_a_record_gets_the_values_or_the_reason(tmp_path: Path) -> None:
         file.append(**line)
     done = with_reach(record("one", 0, {"v": 97.0}), tmp_path, REACH)
     assert done.values == {"v": 97.0, "steps_to_v": 20, "seconds_to_v": 4}
-    file.append(step=30, values={"v": 0.0})
+    file.append(step=30, split="test", values={"v": 0.0})  # of other images
+    assert with_reach(record("one", 0, {"v": 97.0}), tmp_path, REACH).values["steps_to_v"] == 20
+    file.append(step=30, split="validation", values={"v": 0.0})
     lost = with_reach(record("one", 0, {"v": 97.0}), tmp_path, REACH)
     assert lost.values == {"v": 97.0}
     assert lost.about["seconds_to_v"]["missing"] == "v did not stay at 95 on validation images"
+    other = with_reach(record("one", 0, {}), tmp_path, REACH.model_copy(update={"value": "w"}))
+    assert other.about["steps_to_w"]["missing"] == "w was not measured on validation images"
+
+
+def test_a_method_of_one_direction_has_the_values_other_name(tmp_path: Path) -> None:
+    for line in evaluated(0, 0, 96):
+        JsonLines(tmp_path / "metrics.jsonl").append(**line)
+    reach = Reach(value="v_AB", also="v", at=95, better="more")
+    assert with_reach(record("one", 0, {}), tmp_path, reach).values == {"steps_to_v_AB": 20, "seconds_to_v_AB": 4}
+
+
+def test_a_run_that_was_not_evaluated_as_now_is_trained_again(tmp_path: Path, runs: Runs) -> None:
+    """Its log has other steps, so the level would be reached at the last one."""
+    write_recipe(tmp_path, evaluate={"every": 0, "best": None})
+    reach = {"value": "cycle_l1_AB", "at": 1000, "better": "less"}
+    places, words = Places(tmp_path / "runs"), {"seeds": [0], "reach": reach}
+    run_bench(read_spec(write_spec(tmp_path, **words)), places, jobs=1)
+    for every, times in ((1, 2), (1, 2), (2, 3)):
+        changes = ["train.steps=2", f"evaluate.every={every}"]
+        run_bench(read_spec(write_spec(tmp_path, **words, set=changes)), places, jobs=1)
+        assert len(runs.names) == 2 * times  # two rows
+        steps = [one.values["steps_to_cycle_l1_AB"] for one in read_records(tmp_path / "spec.jsonl")]
+        assert steps == [every] * 2
 
 
 def test_a_table_shows_it_and_another_level_makes_records_outdated(tmp_path: Path, runs: Runs) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganzoo.bench import runner
-from ganzoo.bench.records import Shard, missing_cells, read_bench_records, save_records, shard_files
+from ganzoo.bench.records import Shard, merge_shards, missing_cells, read_bench_records, save_records, shard_files
 from ganzoo.bench.spec import Places, read_spec
 from tests.support.bench_records import Runs, make, record, spec, write_spec
 from tests.support.command_line import Run
@@ -74,6 +74,32 @@ def test_of_several_records_of_a_cell_the_latest_complete_one_counts(tmp_path: P
     assert read_bench_records(bench) == [late]
     missing = missing_cells(bench, read_bench_records(bench))
     assert [cell.name for cell in missing] == ["two-seed0", "one-seed1", "two-seed1"]
+
+
+def test_a_row_that_is_added_moves_cells_to_other_shards_and_loses_no_record(tmp_path: Path, runs: Runs) -> None:
+    places = Places(tmp_path / "runs")
+    for index in (1, 2):
+        runner.run(spec(tmp_path), places, jobs=1, shard=Shard(index, 2))
+    rows = {name: {"label": name, "recipe": "tiny.yaml"} for name in ("one", "two", "three")}
+    rows["two"]["set"] = ["method.cycle=1"]  # type: ignore[assignment]
+    bench = spec(tmp_path, rows=rows)
+    runs.names.clear()
+    runner.run(bench, places, jobs=1, shard=Shard(1, 2))
+    assert [cell.name for cell in Shard(1, 2).cells(bench)] == ["one-seed0", "three-seed0", "two-seed1"]
+    assert runs.names == ["three-seed0"]
+    assert [cell.name for cell in missing_cells(bench, read_bench_records(bench))] == ["three-seed1"]
+
+
+def test_a_record_that_is_made_anew_from_a_runs_files_counts_before_that_of_a_shard(tmp_path: Path, runs: Runs) -> None:
+    every, places = ["train.steps=2", "evaluate.every=1"], Places(tmp_path / "runs")
+    runner.run(spec(tmp_path, seeds=[0], set=every), places, jobs=1, shard=Shard(1, 1))
+    (file,) = shard_files(spec(tmp_path, seeds=[0]))
+    old = file.read_text().replace('"time": "2', '"time": "1')  # long ago
+    file.write_text(old)
+    bench = spec(tmp_path, seeds=[0], set=every, curves=[{"value": "cycle_l1_AB", "label": "cycle"}])
+    runner.run(bench, places, jobs=1)
+    merge_shards(bench)
+    assert all(len(one.history["cycle_l1_AB"]) == 3 for one in read_bench_records(bench)) and not shard_files(bench)
 
 
 @pytest.mark.slow

@@ -124,10 +124,24 @@ def test_the_record_is_of_the_recipe_and_not_of_other_evaluations_of_the_run(tmp
     bench.records.unlink()
     folder = tmp_path / "runs/spec/tiny/one-seed0"
     evaluate_targets([folder], split="validation")
+    evaluate_targets([folder], split="train")
     evaluate_targets([folder], changes=["evaluate.metrics=[cycle_l1]"])
     assert make(bench) == first
     error = refusal(evaluate_targets, [folder], changes=["train.seed=9"])
     assert "the training cannot be changed; data, images and evaluate can be set" in error
+
+
+def test_without_test_images_the_record_is_of_validation_images_and_not_of_training_images(
+    tmp_path: Path, runs: Runs
+) -> None:
+    bench = spec(tmp_path, seeds=[0], set=["train.steps=2", "data.validation=0.25"])
+    for images in (tmp_path / "images").glob("test*"):
+        shutil.rmtree(images)
+    first = make(bench)
+    assert [one["split"] for one in first] == ["validation"] * 2
+    bench.records.unlink()
+    evaluate_targets([tmp_path / "runs/spec/tiny/one-seed0"], split="train")
+    assert make(bench) == first
 
 
 def test_the_best_checkpoint_of_runs_and_the_last_of_untrained_ones(tmp_path: Path, runs: Runs) -> None:

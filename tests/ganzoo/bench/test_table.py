@@ -48,6 +48,8 @@ def test_a_cell_is_mean_and_deviation_over_seeds(tmp_path: Path) -> None:
         ({"one": [0.1, 0.2], "two": [0.5, 0.7]}, "", None),
         ({"one": [0.1, 0.5], "two": [0.5, 0.7]}, "less", None),  # the ranges overlap
         ({"one": [0.1], "two": [0.5]}, "less", None),  # no deviation is known
+        ({"one": [0.1], "two": [0.5, 0.7]}, "less", None),  # one without a seed's value, and no other row
+        ({"one": [0.1, 0.2], "two": [0.5, 0.7], "three": [0.01]}, "less", "one"),  # the third lacks a seed's value
         ({"one": [0.1, 0.2]}, "less", None),  # no other row
     ],
 )
@@ -55,7 +57,8 @@ def test_the_best_is_bold_only_if_its_range_overlaps_no_other(
     tmp_path: Path, values: dict[str, list[float]], better: str, best: str | None
 ) -> None:
     columns = [{"value": "cycle_l1_AB", "label": "cycle", "better": better}]
-    table = made(read_spec(write_spec(tmp_path, columns=columns)), records(values))
+    rows = {name: {"label": name, "recipe": "tiny.yaml"} for name in ("one", "two", "three")}
+    table = made(read_spec(write_spec(tmp_path, columns=columns, rows=rows)), records(values))
     assert [row[0].text.lower() for row in table.rows if row[1].bold] == ([best] if best else [])
 
 
@@ -64,7 +67,9 @@ def test_a_reference_is_never_the_best(tmp_path: Path) -> None:
     rows["three"] = {"label": "three", "recipe": "tiny.yaml", "reference": False}
     table = made(read_spec(write_spec(tmp_path, rows=rows)), records({**VALUES, "three": [0.9, 0.91]}))
     assert [row[0].text for row in table.rows if row[1].bold] == ["two"]
-    assert "its range overlaps no other row's (one: only for comparison)." in table.details[0]
+    assert "if its range overlaps no other's (only for comparison: one)." in table.details[0]
+    single = made(read_spec(write_spec(tmp_path, rows=rows, seeds=[0])), records({"one": [0.1], "two": [0.2]}))
+    assert single.details[0] == "One seed; better: cycle ↓ (only for comparison: one)."  # nothing can be bold
 
 
 def test_a_missing_value_has_its_reason_and_is_never_a_number(tmp_path: Path) -> None:

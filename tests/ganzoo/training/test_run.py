@@ -24,7 +24,7 @@ from ganzoo.training.run import Run
 from ganzoo.utils.program import program_name
 from tests.support.command_line import refusal
 from tests.support.killed_runs import train_until
-from tests.support.tiny_run import assert_same, everything, ganzoo, lines, write_recipe
+from tests.support.tiny_run import assert_same, everything, ganzoo, lines, make_images, write_recipe
 
 
 def run_until(recipe: Path, step: int, root: Path, **options: Any) -> Path:
@@ -245,6 +245,21 @@ def test_a_finished_run_is_evaluated_again_when_its_metrics_change(home: Path, t
     package.run(home / "tiny.yaml", root=tmp_path)
     values = package.run(home / "tiny.yaml", "evaluate.metrics=[identity_l1]", "evaluate.best=null", root=tmp_path)
     assert set(values) == {"identity_l1_AB", "identity_l1_BA"}
+
+
+def test_a_record_of_other_images_is_not_the_runs_own(home: Path, tmp_path: Path) -> None:
+    """Two folders of one name: paths count by their last part, so the recipe's checksum is the same."""
+    package.run(home / "tiny.yaml", root=tmp_path)
+    folder = tmp_path / "tiny/default"
+    results = folder / "results.jsonl"
+    first = [one for one in lines(results) if one["split"] == "test"]
+    results.unlink()
+    other = make_images(tmp_path / "other/images", test=5)
+    evaluate_targets([folder], changes=[f"data.root={other}"])
+    package.run(home / "tiny.yaml", root=tmp_path)
+    found = lines(results)
+    assert [one["images"] for one in found] == [{"A": 5, "B": 5}] * 2 + [{"A": 3, "B": 3}] * 2
+    assert [one["values"] for one in found[2:]] == [one["values"] for one in first]
 
 
 def test_a_second_process_does_not_train_the_same_run(home: Path, tmp_path: Path) -> None:
