@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -38,6 +38,8 @@ GROUP = "ganzoo"
 """Name of the entry-point group."""
 PACKAGE = "ganzoo-i2i"
 """Name of the distribution: what pip installs. ``ganzoo`` on PyPI is another project."""
+UNKNOWN = "unknown"
+"""Name or version of a package whose metadata lack it."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,8 @@ class Plugins:
         """
         self.strict = strict
         for point in points:
-            package = point.dist.name if point.dist else PACKAGE
-            version = point.dist.version if point.dist else installed_version()
+            package = _package_of(point)
+            version = (metadata_of(point.dist, "Version") or UNKNOWN) if point.dist else installed_version()
             registration, reason = Registration(point.name, package), ""
             clashes: list[Clash] = []
             try:
@@ -238,7 +240,7 @@ def find_entry_points() -> list[EntryPoint]:
     distribution lists, too, are left out.
     """
     points = list(entry_points(group=GROUP))
-    bundled = [one for one in points if one.dist and one.dist.name == PACKAGE]
+    bundled = [one for one in points if _package_of(one) == PACKAGE]
     project = checkout()
     if project:
         root = str(Path(__file__).resolve().parents[1] / "plugins")
@@ -246,13 +248,28 @@ def find_entry_points() -> list[EntryPoint]:
             sys.path.insert(0, root)
         bundled = [EntryPoint(name, value, GROUP) for name, value in project["entry-points"][GROUP].items()]
     modules = {one.value for one in bundled}
-    others = [one for one in points if not (one.value in modules or (one.dist and one.dist.name == PACKAGE))]
+    others = [one for one in points if not (one.value in modules or _package_of(one) == PACKAGE)]
     return sorted([*bundled, *others], key=_bundled_first)
 
 
 def _bundled_first(point: EntryPoint) -> tuple[bool, str, str]:
-    package = point.dist.name if point.dist else PACKAGE
+    package = _package_of(point)
     return package != PACKAGE, package, point.name
+
+
+def _package_of(point: EntryPoint) -> str:
+    return (metadata_of(point.dist, "Name") or UNKNOWN) if point.dist else PACKAGE
+
+
+def metadata_of(package: Distribution, field: str) -> str:
+    """Return a field of a package's metadata; empty if it has none, as after an interrupted installation."""
+    return str(package.metadata[field]) if field in package.metadata else ""
+
+
+def version_of(package: str) -> str:
+    """Return the version of an installed package; empty if there is none. Folders without metadata do not count."""
+    versions = (metadata_of(one, "Version") for one in distributions(name=package))
+    return next(filter(None, versions), "")
 
 
 @cache
@@ -291,10 +308,7 @@ def plugins() -> Plugins:
 
 def installed_version() -> str:
     """Return ganzoo's version: that of the checkout, or else of the installed package; ``unknown`` for a bare copy."""
-    try:
-        return str(checkout()["version"]) if checkout() else distribution(PACKAGE).version
-    except PackageNotFoundError:
-        return "unknown"
+    return str(checkout()["version"]) if checkout() else version_of(PACKAGE) or UNKNOWN
 
 
 use_listing(lambda: plugins().registry)

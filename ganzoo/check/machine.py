@@ -11,12 +11,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 from ganzoo.check.findings import HIDDEN, SECRET, Finding
-from ganzoo.plugins import PACKAGE, checkout, installed_version
+from ganzoo.plugins import PACKAGE, checkout, installed_version, version_of
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.formatting import format_bytes
 
@@ -85,10 +85,7 @@ def packages(finding: Finding) -> None:
         requirement = Requirement(text)
         if extra == "dev" or requirement.name == PACKAGE:
             continue
-        try:
-            found = version(requirement.name)
-        except PackageNotFoundError:
-            found = ""
+        found = version_of(requirement.name)
         fits = bool(found) and requirement.specifier.contains(found, prereleases=True)
         if extra:
             extras.setdefault(extra, []).extend([] if fits else [requirement.name])
@@ -189,7 +186,7 @@ def variables(finding: Finding) -> None:
 
 def compilers(finding: Finding) -> None:
     """The C++ compiler that ``train.compile`` needs, tried on one line; Triton and nvcc."""
-    finding.facts["triton"] = _version_of("triton")
+    finding.facts["triton"] = version_of("triton") or "none"
     if nvcc := shutil.which("nvcc"):
         finding.facts["nvcc"] = _first_line([nvcc, "--version"], "release")
     names = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
@@ -216,13 +213,6 @@ def _first_line(command: list[str], word: str = "") -> str:
         return f"cannot be asked: {error}"
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip() and word in line]
     return lines[0] if lines else "unknown"
-
-
-def _version_of(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "none"
 
 
 CHECKS: dict[str, Callable[[Finding], Any]] = {

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import distributions
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 
-from ganzoo.plugins import INTERFACE, installed_version, plugins
+from ganzoo.plugins import INTERFACE, installed_version, plugins, version_of
 
 
 def environment(accelerator: Accelerator) -> dict[str, Any]:
     """Return a description of this process's environment: versions of packages and plugins, system, device, cores."""
-    reported = {
+    reported = (
         "accelerate",
         "clean-fid",
         "faiss-cpu",
@@ -28,8 +27,8 @@ def environment(accelerator: Accelerator) -> dict[str, Any]:
         "timm",
         "torch",
         "torchvision",
-    }
-    versions = {one.name: one.version for one in distributions() if one.name.lower() in reported}
+    )
+    versions = {name: version_of(name) for name in reported}
     device = accelerator.device
     return {
         "ganzoo": installed_version(),
@@ -37,7 +36,7 @@ def environment(accelerator: Accelerator) -> dict[str, Any]:
         "plugins": {one.name: one.version for one in plugins().loaded if not one.error},
         "python": platform.python_version(),
         "system": platform.platform(),
-        "packages": dict(sorted(versions.items())),
+        "packages": {name: version for name, version in versions.items() if version},
         "device": torch.cuda.get_device_name(device)
         if device.type == "cuda"
         else f"{device.type} ({platform.machine()})",

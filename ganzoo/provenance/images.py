@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import astuple, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from ganzoo.data.image_io import open_file
 from ganzoo.data.types import SPLITS, ImageFile, StoredFile
 from ganzoo.errors import ComponentError, GanzooError, MissingResourceError
 from ganzoo.interfaces import Dataset, Sample, Split
+from ganzoo.plugins import version_of
 from ganzoo.provenance.fingerprint import checksum, code_key, core_key
 from ganzoo.recipe.schema import Part
 from ganzoo.settings import Shape
@@ -209,7 +209,7 @@ class _Memory:
         with origin.catch("files_of"):
             folders = _folders(dataset, places) if data else []
         if data is not None and folders:
-            code = [core_key(), code_key(type(dataset).__module__), version("pillow")]
+            code = [core_key(), code_key(type(dataset).__module__), version_of("pillow")]
             name = checksum(json.dumps([data.resolved(), folders, code], sort_keys=True))
             self.file = cache_folder() / "images" / f"{name}.json"
             with suppress(OSError, ValueError):

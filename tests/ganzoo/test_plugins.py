@@ -285,6 +285,18 @@ def test_an_installed_wheel_has_its_plugins_from_its_metadata(site: Site, monkey
     }
 
 
+@pytest.mark.parametrize("metadata", ["", None])
+def test_packages_without_metadata_have_an_unknown_name(site: Site, metadata: str | None) -> None:
+    site.install("good", GOOD)
+    for name in ("half", "other"):
+        site.install(name, HEAD + REGISTER + "pass\n", package=f"{name}-package", version="1.0")
+        file = site.folder / f"{name}_package-1.0.dist-info/METADATA"
+        file.unlink() if metadata is None else file.write_text(metadata)
+    result = load()
+    assert plugin_of(result, "half") == Plugin("half", "half_module", "unknown", "unknown", 0, "")
+    assert [one.name for one in result.loaded if not one.bundled] == ["good", "half", "other"]
+
+
 def test_a_folder_of_another_project_is_no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert checkout()["name"] == "ganzoo-i2i"
     monkeypatch.setattr(plugins_module, "__file__", str(tmp_path / "ganzoo" / "plugins.py"))

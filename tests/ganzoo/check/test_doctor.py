@@ -139,6 +139,15 @@ def test_a_package_that_does_not_fit_is_a_problem(monkeypatch: pytest.MonkeyPatc
     assert finding.facts["extras not installed"] == {"video": "(no-such-codec)"}
 
 
+def test_what_an_interrupted_installation_left_hides_no_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = examine("packages", machine.packages).facts
+    (tmp_path / "numpy-0.1.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert examine("packages", machine.packages).facts == expected
+
+
 def test_without_a_compiler_or_with_a_broken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
