@@ -83,11 +83,13 @@ def page_numbers(image: Image.Image) -> list[int]:
 
 
 def _array(path: ImageFile) -> np.ndarray | None:
-    """Return the array of a ``.npy`` file; None for what is no file, such as a pipe, which would be waited for."""
-    if isinstance(path, StoredFile):
-        with open_file(path) as file:
-            return np.load(file, allow_pickle=False)
-    return np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
+    """Return the array of a ``.npy`` file; None if it cannot be read, or is a pipe, which would be waited for."""
+    with suppress(Exception):  # numpy raises ValueError, EOFError, TokenError and others for damaged files
+        if isinstance(path, StoredFile):
+            with open_file(path) as file:
+                return np.lib.format.read_array(file, allow_pickle=False)
+        return np.lib.format.open_memmap(path, mode="r") if path.is_file() else None
+    return None
 
 
 def _spread(paths: Sequence[ImageFile], most: int) -> list[ImageFile]:
@@ -98,8 +100,7 @@ def _add(result: _Survey, path: ImageFile, has_range: bool) -> None:
     values = None
     if path.suffix.lower() == ".npy":
         if has_range and result.deep < MOST_DEEP:
-            with suppress(OSError, ValueError, EOFError):
-                values = _array(path)
+            values = _array(path)
     else:
         with open_image(path) as image:
             pages = len(page_numbers(image))

@@ -14,7 +14,16 @@ from PIL import Image
 
 from ganzoo.data import survey
 from ganzoo.data.survey import describe_images
+from ganzoo.data.types import ImageFile, StoredFile
 from tests.support.random_images import noise, save
+
+
+class Inside(StoredFile):
+    """A file of a folder, as if it were a member of an archive."""
+
+    def read(self) -> bytes:
+        """Return the file's bytes."""
+        return (self.container / self.name).read_bytes()
 
 
 def pages(path: Path, count: int) -> Path:
@@ -87,6 +96,24 @@ def test_smaller_copies_in_a_file_are_no_pages(tmp_path: Path) -> None:
     copy.encoderinfo = {"tiffinfo": {254: 1}}
     whole.save(tmp_path / "a.tif", save_all=True, append_images=[copy])
     assert describe_images([tmp_path / "a.tif"], "A") == []
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_damaged_arrays_are_left_out(tmp_path: Path, stored: bool) -> None:
+    np.save(tmp_path / "whole.npy", np.full((2, 2, 1), 7, np.int16))
+    content = (tmp_path / "whole.npy").read_bytes()
+    damaged = {"open": content.replace(b"}", b" "), "cut": content[:-2], "short": content[:4], "empty": b""}
+    for name, one in damaged.items():
+        (tmp_path / f"{name}.npy").write_bytes(one)
+    np.savez(tmp_path / "a.npz", np.zeros((2, 2, 1)))
+    (tmp_path / "a.npz").rename(tmp_path / "renamed.npy")
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    files: list[ImageFile] = [*sorted(tmp_path.glob("*.npy"))]
+    if stored:
+        files = [Inside(tmp_path, file.name) for file in tmp_path.glob("*.npy")]
+    assert len(files) == 7
+    line = "A: values go from 7 to 7; most of data.range=[0, 4095] is empty"
+    assert describe_images(files, "A", (0, 4095)) == [line]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
