@@ -13,7 +13,7 @@ from ganzoo.data.image_io import from_pil, read_image, to_float, to_uint8
 from ganzoo.data.label_maps import argmax_classes, check_classes, labels_from_pil, one_hot, palette_image, read_labels
 from ganzoo.data.transforms import FILTERS, resize
 from ganzoo.data.types import ImageFile
-from ganzoo.data.value_range import ValueRange, fits_16_bits, from_scale
+from ganzoo.data.value_range import ValueRange, fits_16_bits, fits_32_bits, from_scale, has_integers
 from ganzoo.errors import GanzooError
 from ganzoo.settings import Resample
 
@@ -42,8 +42,8 @@ class DomainIO:
         """The suffixes of files that hold this domain's images without a change of their range; the first is usual.
 
         That is ``.png``; ``.tif`` for values that no PNG file holds (negative, float, above 65535); ``.npy`` for a
-        number of channels that no image file has, and for colours of more than 8 bits. Label maps need a format
-        without loss, in which a pixel is a class.
+        number of channels that no image file has, for colours of more than 8 bits, and for integers of more than 32.
+        Label maps need a format without loss, in which a pixel is a class.
         """
         if self.classes:
             return (".png", ".tif", ".npy")
@@ -51,6 +51,8 @@ class DomainIO:
             return (".npy",)
         if self.value_range is None:
             return (".png", ".jpg", ".webp", ".tif", ".npy")
+        if has_integers(self.value_range) and not fits_32_bits(self.value_range):
+            return (".npy",)
         return (".png", ".tif", ".npy") if fits_16_bits(self.value_range) else (".tif", ".npy")
 
     @property
@@ -96,9 +98,10 @@ class DomainIO:
         if self.classes:
             return palette_image(argmax_classes(tensor))
         if self.suffix == ".npy":
+            values = f" and the range [{self.value_range[0]}, {self.value_range[1]}]" if self.value_range else ""
             raise GanzooError(
-                f"no image file holds this domain's images of {len(tensor)} channels; translate tensors in Python, or "
-                "use the command line, which writes .npy files"
+                f"no image file holds this domain's images of {len(tensor)} channels{values}; translate tensors in "
+                "Python, or use the command line, which writes .npy files"
             )
         pixels = self.array(tensor)
         return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)

@@ -1,12 +1,13 @@
 """Map pixel values of any type and depth to the scale 0 … 255 of samples, and network outputs back; image_io uses it.
 
 Images of 8 bits are on that scale. Deeper images need a range, ``(low, high)`` in the values of the file: ``low``
-becomes 0 and ``high`` 255, as float32, so no level is lost. A range of two integers stands for integer files, a range
-with a float for float files.
+becomes 0 and ``high`` 255, as float32: no level of 23 bits or fewer is lost. A range of two integers stands for integer
+files, a range with a float for float files.
 """
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,13 +20,24 @@ if TYPE_CHECKING:
 
 ValueRange = tuple[int | float, int | float]
 """The values of a file that become 0 and 255."""
+LARGEST_INTEGER = 2**53
+"""The largest absolute value in a range of integers: float64, which values are computed in, holds all up to it."""
+LARGEST_FLOAT = float(np.finfo(np.float32).max)
+"""The largest absolute value in a range with a float, as float files are written as float32."""
 
 
 def check_range(value_range: ValueRange, where: str) -> ValueRange:
-    """Return a range unchanged. Raises GanzooError unless low < high and both are finite; ``where`` begins its text."""
+    """Return a range unchanged.
+
+    Raises GanzooError, whose text begins with ``where``, unless low < high, both are finite, and neither is larger than
+    ``LARGEST_INTEGER`` or ``LARGEST_FLOAT``.
+    """
     low, high = value_range
-    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+    if not -inf < low < high < inf:
         raise GanzooError(f"{where} is [{low}, {high}]; give the lowest value, then a higher one: [0, 4095]")
+    largest, text = (LARGEST_INTEGER, "2^53") if has_integers(value_range) else (LARGEST_FLOAT, f"{LARGEST_FLOAT:.4g}")
+    if max(abs(low), abs(high)) > largest:
+        raise GanzooError(f"{where} is [{low}, {high}]; write the files with values between -{text} and {text}")
     return value_range
 
 
@@ -46,7 +58,9 @@ def to_scale(values: np.ndarray, value_range: ValueRange, path: ImageFile) -> np
 
 
 def from_scale(image: Tensor, value_range: ValueRange) -> np.ndarray:
-    """Return a network's output as values of a range: integers (uint16 or int32) for a range of integers, else float32.
+    """Return a network's output as values of a range: integers for a range of integers, else float32.
+
+    Integers have the first of the types uint16, int32 and int64 that holds the range.
 
     Args:
         image: (C, H, W) floats in [−1, 1], clamped; NaN counts as −1.
@@ -64,7 +78,8 @@ def from_scale(image: Tensor, value_range: ValueRange) -> np.ndarray:
     values = low + share * (high - low)
     if not has_integers(value_range):
         return values.astype(np.float32)
-    return np.rint(values).astype(np.uint16 if fits_16_bits(value_range) else np.int32)
+    wide = np.int32 if fits_32_bits(value_range) else np.int64
+    return np.rint(values).astype(np.uint16 if fits_16_bits(value_range) else wide)
 
 
 def has_integers(value_range: ValueRange) -> bool:
@@ -75,6 +90,11 @@ def has_integers(value_range: ValueRange) -> bool:
 def fits_16_bits(value_range: ValueRange) -> bool:
     """Return whether all values of a range are unsigned integers of 16 bits."""
     return has_integers(value_range) and value_range[0] >= 0 and value_range[1] < 2**16
+
+
+def fits_32_bits(value_range: ValueRange) -> bool:
+    """Return whether all values of a range are signed integers of 32 bits."""
+    return has_integers(value_range) and value_range[0] >= -(2**31) and value_range[1] < 2**31
 
 
 def to_8_bits(values: np.ndarray, path: ImageFile) -> np.ndarray:

@@ -69,9 +69,35 @@ def test_images_of_8_bits_with_a_range_are_values_as_well(tmp_path: Path) -> Non
     np.testing.assert_allclose(to_float(read_image(path, 3, (0, 255))), to_float(read_image(path, 3)), atol=1e-6)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0, 2**32 - 1), (-(2**31) - 1, 5), (-(2**53), 2**53)])
+def test_integers_of_more_than_32_bits_are_written_as_64(tmp_path: Path, low: int, high: int) -> None:
+    domain_io = DomainIO(1, value_range=check_range((low, high), "range"))
+    assert domain_io.suffixes == (".npy",)
+    np.save(tmp_path / "in.npy", np.array([[low, high]], np.int64))
+    batch = domain_io.batch(domain_io.read(tmp_path / "in.npy"))
+    values = domain_io.array(batch[0])
+    assert values.dtype == np.int64 and values.ravel().tolist() == [low, high]
+    assert f"1 channels and the range [{low}, {high}]" in refusal(domain_io.image, batch[0])
+
+
+@pytest.mark.parametrize(("low", "high"), [(-(2**31), 2**31 - 1), (-1, 65535)])
+def test_integers_of_32_bits_fit_into_a_file(tmp_path: Path, low: int, high: int) -> None:
+    domain_io = DomainIO(1, value_range=(low, high))
+    assert domain_io.suffix == ".tif"
+    write_image(domain_io.image(torch.tensor([[[-1.0, 1.0]]])), tmp_path / "out.tif")
+    with Image.open(tmp_path / "out.tif") as written:
+        assert np.asarray(written).ravel().tolist() == [low, high]
+
+
 @pytest.mark.parametrize("value_range", [(1, 1), (2, 1), (0, float("inf")), (float("nan"), 1.0)])
 def test_a_wrong_range_is_refused(value_range: ValueRange) -> None:
     assert refusal(check_range, value_range, "range.A").startswith("range.A is [")
+
+
+@pytest.mark.parametrize("value_range", [(0, 2**53 + 1), (-(10**400), 1), (0.0, 1e39), (-1e308, 1e308), (0.5, 10**400)])
+def test_values_that_cannot_be_computed_are_refused(value_range: ValueRange) -> None:
+    text = refusal(check_range, value_range, "range.A")
+    assert text.startswith("range.A is [") and "; write the files with values between -" in text
 
 
 def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
