@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import GanzooError
@@ -55,32 +55,58 @@ def read_needs(document: Document, folder: Path) -> list[Need]:
     section = document.data.get("needs") or {}
     if not isinstance(section, dict):
         raise GanzooError(f"{document.place(('needs',))}: needs: it must be a mapping: FOLDER: {FORM}")
+    used = paths_in(document)
+    entries = [(path, value) for path, value in section.items() if value is not None and Path(path) in used]
+    return [_read_need(document, path, value, folder) for path, value in entries]
+
+
+def paths_in(document: Document) -> set[Path]:
+    """Return the texts of a recipe outside of ``needs`` and ``demo`` as paths; any of them may be a needed folder."""
     rest = {key: value for key, value in document.data.items() if key not in ("needs", "demo")}
-    used = set(_texts(rest))
-    return [_read_need(document, path, value, folder) for path, value in section.items() if value and path in used]
+    return set(map(Path, _texts(rest)))
 
 
 def _read_need(document: Document, path: str, value: Any, folder: Path) -> Need:
     where = f"{document.place(('needs', path))}: needs.{path}"
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+    made = Path(path)
+    if made.anchor or ".." in made.parts or not made.parts:
         raise GanzooError(f"{where}: it must be a folder below the working folder, such as banks/mine")
-    if isinstance(value, str):
-        value = {"recipe": value}
-    if not isinstance(value, dict) or set(value) - set(KEYS) or ("recipe" in value) == ("command" in value):
-        raise GanzooError(f"{where}: it must be {FORM}")
+    entry: Any = {"recipe": value} if isinstance(value, str) else value
+    if isinstance(entry, dict):
+        entry = {key: one for key, one in entry.items() if one is not None}  # as an override removes it
+    if not _has_form(entry):
+        raise GanzooError(f"{where}: it is {value!r}; it must be {FORM}")
 
-    def filled(text: Any) -> str:
-        return _REFERENCE.sub(lambda found: _lookup(document, found[1], where), str(text))
+    def filled(text: str) -> str:
+        return _REFERENCE.sub(lambda found: _lookup(document, found[1], where), text)
 
-    if "command" in value:
-        words = tuple(filled(word) for word in shlex.split(str(value["command"])))
+    if "command" in entry:
+        try:
+            words = tuple(filled(word) for word in shlex.split(entry["command"]))
+        except ValueError as error:  # no closing quotation
+            raise GanzooError(f"{where}: command is {entry['command']!r}: {str(error).lower()}") from None
         if {"-o", "--out", "--fresh"} & set(words) or not words:
             raise GanzooError(f"{where}: leave out -o and --fresh; the command writes {path}, if it is not there")
-        return Need(Path(path), command=words)
-    if len(PurePosixPath(path).parts) < 3 or PurePosixPath(path).parts[-2] != Path(value["recipe"]).stem:
-        raise GanzooError(f"{where}: a run of {value['recipe']} is runs/{Path(value['recipe']).stem}/NAME")
-    overrides = tuple(map(filled, value.get("set") or ()))
-    return Need(Path(path), folder / str(value["recipe"]), overrides, bool(value.get("demo")))
+        return Need(made, command=words)
+    if len(made.parts) < 3 or made.parts[-2] != Path(entry["recipe"]).stem:
+        raise GanzooError(f"{where}: a run of {entry['recipe']} is runs/{Path(entry['recipe']).stem}/NAME")
+    return Need(made, folder / entry["recipe"], tuple(map(filled, entry.get("set", ()))), entry.get("demo", False))
+
+
+def _has_form(entry: Any) -> bool:
+    """Return whether an entry has the form ``FORM``."""
+    if not isinstance(entry, dict) or set(entry) - set(KEYS):
+        return False
+    if "command" in entry:
+        return set(entry) == {"command"} and isinstance(entry["command"], str)
+    changes = entry.get("set", [])
+    return (
+        isinstance(entry.get("recipe"), str)
+        and entry["recipe"] != ""
+        and isinstance(changes, list)
+        and all(isinstance(one, str) for one in changes)
+        and isinstance(entry.get("demo", False), bool)
+    )
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from ganzoo.errors import ComponentError, GanzooError, MissingResourceError, suggest
 from ganzoo.plugins import plugins
 from ganzoo.recipe.missing_files import check_data, check_start, missing_weights
-from ganzoo.recipe.needs import Need, read_needs
+from ganzoo.recipe.needs import Need, paths_in, read_needs
 from ganzoo.recipe.networks import normalize_component
 from ganzoo.recipe.options import Problem, check_options, expand_path
 from ganzoo.recipe.yaml_document import Document, KeyPath, apply_overrides, merge, read_with_base, sort_key
@@ -33,16 +33,37 @@ def read_document(file: Path, overrides: Iterable[str] = (), *, demo: bool = Fal
 
     With ``demo``, the recipe's section ``demo`` is merged over it, before the overrides. Both sections are left out.
 
-    Raises GanzooError if a file cannot be read, an override or ``needs`` is wrong, or there is no ``demo``.
+    Raises GanzooError if a file cannot be read, an override or ``needs`` is wrong or without effect, or there is no
+    ``demo``.
     """
+    overrides = tuple(overrides)
     document = read_with_base(file)
     if demo:
         document = merge(document, document.part("demo"))
     document = apply_overrides(document, overrides)
     needs = read_needs(document, file.parent)
+    _refuse_without_effect(document, overrides)
     for section in ("demo", "needs"):
         document.data.pop(section, None)
     return document, needs
+
+
+def _refuse_without_effect(document: Document, overrides: Iterable[str]) -> None:
+    """Raise GanzooError for an override of ``demo``, or of a need that the recipe does not use."""
+    for text in overrides:
+        section, *keys = text.partition("=")[0].split(".")
+        if section == "demo":
+            own = text.removeprefix("demo.") if keys else "train.steps=7"
+            raise GanzooError(
+                f"command line: {text!r} has no effect: the section demo is merged before overrides; with --demo, "
+                f"override the key itself: {own}"
+            )
+        if section == "needs" and keys and Path(keys[0]) not in (used := paths_in(document)):
+            known = [path for path in document.part("needs").data if Path(path) in used]
+            raise GanzooError(
+                f"command line: {text!r} has no effect: no value of the recipe is the folder {keys[0]!r}"
+                f"{suggest(keys[0], known)}; name one that is needed, or leave it out"
+            )
 
 
 def check_quickly(file: Path, overrides: Iterable[str] = (), *, demo: bool = False, starts: bool = True) -> None:
@@ -60,14 +81,14 @@ def check_quickly(file: Path, overrides: Iterable[str] = (), *, demo: bool = Fal
     document, needs = read_document(file, overrides, demo=demo)
     problems = [*unknown_sections(document), *_wrong_settings(document), *_unknown_components(document)]
     if not problems:
-        problems += _missing_weights(document, made := {str(need.path) for need in needs})
+        problems += _missing_weights(document, made := {need.path for need in needs})
     if problems:
         raise document_error(document, problems)
     start = _mapping(document, "train").get("start")
-    if starts and isinstance(start, str) and start not in made:
+    if starts and isinstance(start, str) and Path(start) not in made:
         check_start(expand_path(Path(start)))
     for path, component, options in _found_components(document):
-        if path == ("data",) and made.isdisjoint(map(str, options.values())):
+        if path == ("data",) and not any(_is_in(made, option) for option in options.values()):
             check_data(component, options)
 
 
@@ -97,10 +118,15 @@ def _unknown_components(document: Document) -> Iterator[Problem]:
                 yield Problem((*path, kind), str(error), isinstance(error, MissingResourceError))
 
 
-def _missing_weights(document: Document, made: Collection[str]) -> Iterator[Problem]:
+def _missing_weights(document: Document, made: Collection[Path]) -> Iterator[Problem]:
     for path, component, options in _found_components(document):
-        if str(options.get("weights")) not in made and component.kind != "dataset":
+        if not _is_in(made, options.get("weights")) and component.kind != "dataset":
             yield from missing_weights(path, component, options)
+
+
+def _is_in(made: Collection[Path], option: Any) -> bool:
+    """Return whether an option, as the recipe writes it, is the path of one of the folders that are made first."""
+    return isinstance(option, str) and Path(option) in made
 
 
 def _found_components(document: Document) -> Iterator[tuple[KeyPath, Component, dict[str, Any]]]:

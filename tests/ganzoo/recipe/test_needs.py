@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ganzoo.recipe.needs import Need, read_needs
+from ganzoo.recipe.needs import FORM, Need, read_needs
 from ganzoo.recipe.quick_check import read_document
 from ganzoo.recipe.yaml_document import Document
 from tests.support.command_line import refusal
@@ -54,13 +54,14 @@ def test_only_folders_that_the_recipe_refers_to_are_needed() -> None:
 @pytest.mark.parametrize(
     ("path", "entry", "problem"),
     [
-        ("runs/s/x", 5, "needs.runs/s/x: it must be {recipe: FILE"),
+        ("runs/s/x", 5, "needs.runs/s/x: it is 5; it must be {recipe: FILE"),
         ("runs/s/x", {"recipe": "s.yaml", "command": "bank build"}, "it must be {recipe: FILE"),
         ("runs/s/x", {"recipe": "s.yaml", "sets": []}, "it must be {recipe: FILE"),
         ("runs/s/x", {"recipe": "t.yaml"}, "a run of t.yaml is runs/t/NAME"),
         ("x", {"recipe": "s.yaml"}, "a run of s.yaml is runs/s/NAME"),
         ("/x", {"command": "bank build"}, "a folder below the working folder"),
         ("../x", {"command": "bank build"}, "a folder below the working folder"),
+        ("./", {"command": "bank build"}, "a folder below the working folder"),
         ("x", {"command": "bank build -o y"}, "leave out -o and --fresh"),
         ("x", {"command": "bank build --fresh"}, "leave out -o and --fresh"),
         ("x", {"command": ""}, "leave out -o and --fresh"),
@@ -71,6 +72,52 @@ def test_only_folders_that_the_recipe_refers_to_are_needed() -> None:
 def test_mistakes_name_their_place(path: str, entry: Any, problem: str) -> None:
     text = refusal(read_needs, document({path: entry}, method={"bank": path}), Path())
     assert text.startswith("r.yaml:9: needs.") and problem in text
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"recipe": 5},
+        {"recipe": ""},
+        {"recipe": None},
+        {"recipe": "s.yaml", "set": "train.steps=5"},
+        {"recipe": "s.yaml", "set": [5]},
+        {"recipe": "s.yaml", "set": {"train.steps": 5}},
+        {"recipe": "s.yaml", "demo": "no"},
+        {"command": 5},
+        {"command": ["bank", "build"]},
+        {"command": "bank build x", "demo": True},
+        {"command": "bank build x", "set": ["train.steps=5"]},
+        {},
+        "",
+        [],
+        0,
+        False,
+    ],
+)
+def test_values_of_other_types_are_refused(entry: Any) -> None:
+    text = refusal(read_needs, document({"runs/s/x": entry}), Path())
+    assert text == f"r.yaml:9: needs.runs/s/x: it is {entry!r}; it must be {FORM}"
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [("bank build 'a", "no closing quotation"), ("bank build a\\", "no escaped character")],
+)
+def test_a_command_that_cannot_be_split_names_its_place(command: str, problem: str) -> None:
+    text = refusal(read_needs, document({"b/c": {"command": command}}, method={"bank": "b/c"}), Path())
+    assert text == f"r.yaml:9: needs.b/c: command is {command!r}: {problem}"
+
+
+def test_null_is_as_if_it_was_not_there() -> None:
+    for entry in ({"recipe": "s.yaml", "set": None, "demo": None}, {"recipe": "s.yaml", "command": None}):
+        assert read_needs(document({"runs/s/x": entry}), Path()) == [Need(Path("runs/s/x"), Path("s.yaml"))]
+
+
+@pytest.mark.parametrize(("key", "value"), [("./runs/s/y", "runs/s/y"), ("runs/s/y", "./runs//s/y/")])
+def test_folders_are_compared_as_paths(key: str, value: str) -> None:
+    needs = read_needs(document({key: "s.yaml"}, train={"start": value}), Path())
+    assert needs == [Need(Path("runs/s/y"), Path("s.yaml"))]
 
 
 def test_needs_must_be_a_mapping() -> None:
@@ -86,7 +133,41 @@ class TestDemo:
         assert demo.data == {"train": {"steps": 2, "lr": 1, "batch": 4}}
         assert demo.place(("train", "steps")).endswith("r.yaml:2")
 
+    @pytest.mark.parametrize("demo", [True, False])
+    @pytest.mark.parametrize(
+        ("override", "own"),
+        [
+            ("demo.train.steps=7", "train.steps=7"),
+            ("demo.trian.steps=5", "trian.steps=5"),
+            ("demo={train: {steps: 5}}", "train.steps=7"),
+            ("demo=null", "train.steps=7"),
+        ],
+    )
+    def test_an_override_of_it_is_refused(self, tmp_path: Path, demo: bool, override: str, own: str) -> None:
+        (tmp_path / "r.yaml").write_text("train: {steps: 9}\ndemo: {train: {steps: 2}}\n")
+        text = refusal(read_document, tmp_path / "r.yaml", [override], demo=demo)
+        assert text.startswith(f"command line: {override!r} has no effect: ") and text.endswith(f"itself: {own}")
+
     @pytest.mark.parametrize("text", ["a: 1", "demo:", "demo: 5"])
     def test_a_recipe_without_it_says_so(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "r.yaml").write_text(text)
         assert "this recipe has no section 'demo'" in refusal(read_document, tmp_path / "r.yaml", demo=True)
+
+
+class TestOverridesOfNeeds:
+    @pytest.fixture
+    def recipe(self, tmp_path: Path) -> Path:
+        (tmp_path / "r.yaml").write_text("train: {start: runs/s/x}\nneeds: {runs/s/x: s.yaml, runs/s/y: s.yaml}\n")
+        return tmp_path / "r.yaml"
+
+    def test_they_change_or_remove_what_is_used(self, recipe: Path) -> None:
+        change = ["needs.runs/s/x.recipe=s.yaml", "needs.runs/s/x.demo=true"]
+        assert read_document(recipe, change)[1] == [Need(Path("runs/s/x"), recipe.parent / "s.yaml", demo=True)]
+        assert read_document(recipe, ["needs.runs/s/x=null"])[1] == []
+        assert read_document(recipe, ["needs=null"])[1] == []
+
+    @pytest.mark.parametrize("change", ["needs.foo=bar", "needs.runs/s/y=s.yaml", "needs.runs/s/y.demo=true"])
+    def test_one_without_effect_is_refused(self, recipe: Path, change: str) -> None:
+        text = refusal(read_document, recipe, [change])
+        assert text.startswith(f"command line: {change!r} has no effect: no value of the recipe is the folder")
+        assert "runs/s/x" in text

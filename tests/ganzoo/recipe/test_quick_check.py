@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
 from ganzoo.engine.start import find_start
 from ganzoo.errors import GanzooError, MissingResourceError
+from ganzoo.recipe import needs, quick_check
 from ganzoo.recipe.quick_check import check_quickly
 from ganzoo.recipe.reader import read_recipe
 from ganzoo_datasets.folders import Folders
@@ -138,10 +139,30 @@ def test_what_the_recipe_makes_first_may_be_missing(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     changes = ["data={dataset: folders, root: banks/x}", "train.start=runs/tiny/x", "losses.x={loss: perceptual}"]
     changes.append("losses.x.weights=runs/tiny/y")
-    needs = "{banks/x: {command: bank build}, runs/tiny/x: tiny.yaml, runs/tiny/y: tiny.yaml}"
-    check_quickly(write_recipe(tmp_path), [*changes, f"needs={needs}"])
+    made = "{banks/x: {command: bank build}, runs/tiny/x: tiny.yaml, runs/tiny/y: tiny.yaml}"
+    check_quickly(write_recipe(tmp_path), [*changes, f"needs={made}"])
     with pytest.raises(MissingResourceError):
         check_quickly(write_recipe(tmp_path), changes)
+
+
+@pytest.mark.parametrize("kind", [Path, PureWindowsPath])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "data={dataset: folders, root: KEY}",
+        "train.start=KEY",
+        "losses.x={loss: perceptual, of: fake_B, weights: KEY}",
+    ],
+)
+@pytest.mark.parametrize(("key", "value"), [("runs/tiny/x", "./runs/tiny/x/"), ("./runs/tiny/x", "runs/tiny/x")])
+def test_what_is_made_first_is_compared_as_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type, change: str, key: str, value: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for module in (needs, quick_check):
+        monkeypatch.setattr(module, "Path", kind)
+    for text in (value, key):
+        check_quickly(write_recipe(tmp_path), [change.replace("KEY", text), f"needs={{{key}: tiny.yaml}}"])
 
 
 def test_data_that_are_there_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
