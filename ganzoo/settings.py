@@ -72,7 +72,7 @@ READ_BY: Mapping[str, tuple[LrPolicy, ...]] = MappingProxyType(
     }
 )
 """Option of ``train`` → the policies of the learning rate that read it."""
-Positive = Annotated[float, Field(gt=0)]
+Factor = Annotated[float, Field(ge=0.001, le=1000)]
 Shape = tuple[int, int]
 """Height and width in pixels."""
 
@@ -110,8 +110,8 @@ class ImageSettings:
     load: CountOrZero | tuple[Count, Count] = 0
     fit: Literal["stretch", "cover", "crop", "none"] = "stretch"
     resample: Resample | None = None
-    zoom: tuple[Positive, Positive] | None = None
-    scales: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
+    zoom: tuple[Factor, Factor] | None = None
+    scales: Annotated[tuple[Factor, ...], Field(min_length=1)] | None = None
     jitter: Share | None = None
     flip: bool = True
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0

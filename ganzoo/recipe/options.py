@@ -320,12 +320,20 @@ def build(component: Component, *args: Any, **options: Any) -> Any:
 
 
 def _validate(hint: Any, value: Any, registry: Registry | None) -> Any:
-    """Return a value coerced to a type; a boolean does not count as a number. Raises ValidationError."""
+    """Return a value coerced to a type; no boolean in it counts as a number. Raises ValidationError."""
     read = partial(_read_inner, registry) if registry else None
     coerced = _adapter(hint).validate_python((value,), context=read)[0]
-    if isinstance(value, bool) and isinstance(coerced, int | float) and not isinstance(coerced, bool):
-        return _adapter(hint).validate_python((str(value),))[0]  # true is not a number: fails as a string
-    return coerced
+    plain = _booleans_as_text(value, coerced)  # a text is not a number, so validating it fails
+    return coerced if plain is value or plain == value else _adapter(hint).validate_python((plain,), context=read)[0]
+
+
+def _booleans_as_text(value: Any, coerced: Any) -> Any:
+    """Return a value in which each boolean that was coerced to a number, also in lists and mappings, is a text."""
+    if isinstance(value, list | tuple) and isinstance(coerced, list | tuple) and len(value) == len(coerced):
+        return (list if isinstance(value, list) else tuple)(map(_booleans_as_text, value, coerced))
+    if isinstance(value, dict) and isinstance(coerced, dict):
+        return {key: _booleans_as_text(one, coerced.get(key)) for key, one in value.items()}
+    return str(value) if isinstance(value, bool) and type(coerced) in (int, float) else value
 
 
 def _adapter(hint: Any) -> TypeAdapter[Any]:
@@ -335,14 +343,13 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
         return _new_adapter(hint)
 
 
-@cache
-def _cached_adapter(hint: Any) -> TypeAdapter[Any]:
-    return _new_adapter(hint)
-
-
 def _new_adapter(hint: Any) -> TypeAdapter[Any]:
     # In a tuple of one: a TypedDict by itself does not accept a config, and would ignore unknown keys.
-    return TypeAdapter(tuple[hint], config=ConfigDict(arbitrary_types_allowed=True, extra="forbid"))
+    config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", allow_inf_nan=False)
+    return TypeAdapter(tuple[hint], config=config)
+
+
+_cached_adapter = cache(_new_adapter)
 
 
 def _likely(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -1,14 +1,15 @@
-"""The sizes in a recipe's section ``images``: oblong ones, and options that contradict each other."""
+"""The settings of a recipe: sizes, options that contradict each other, and numbers without an end."""
 
 from __future__ import annotations
 
+from math import inf, nan
 from typing import Any
 
 import pytest
 
 from ganzoo.errors import GanzooError
-from ganzoo.recipe.options import check_options
-from ganzoo.settings import ImageSettings
+from ganzoo.recipe.options import check_options, options_of
+from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,33 @@ def test_options_that_contradict_each_other(options: dict[str, Any], message: st
 def test_what_is_no_size(size: object) -> None:
     _, problems = check_options(ImageSettings, {"size": size})
     assert problems and problems[0].message.startswith("size is")
+
+
+NUMBERS = [
+    (kind, name)
+    for kind in (ImageSettings, TrainSettings, EvaluateSettings)
+    for name, option in options_of(kind).items()
+    if "int" in option.type_text or "float" in option.type_text
+]
+
+
+@pytest.mark.parametrize("number", [inf, nan, -inf])
+@pytest.mark.parametrize(("kind", "name"), NUMBERS)
+def test_settings_are_finite(kind: type, name: str, number: float) -> None:
+    for value in (number, [number], [1, number], [number, number]):
+        assert check_options(kind, {name: value})[1], value
+
+
+@pytest.mark.parametrize("factor", [1e-320, 1e-9, 1e9, 1e308, True])
+def test_factors_of_the_scale_have_limits(factor: float) -> None:
+    for options in ({"zoom": [factor, factor]}, {"scales": [1, factor]}):
+        problems = check_options(ImageSettings, options)[1]
+        assert problems and all(problem.path[0] in options for problem in problems)
+
+
+def test_a_size_of_true_is_refused() -> None:
+    for name in ("size", "load"):
+        assert check_options(ImageSettings, {name: [True, 32]})[1][0].path[0] == name
 
 
 def test_the_range_of_scales_before_the_crop() -> None:

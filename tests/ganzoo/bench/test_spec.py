@@ -76,6 +76,10 @@ def test_a_scale_replaces_the_keys_that_it_has(tmp_path: Path) -> None:
         ),
         ({"seeds": 3}, "seeds: it is 3; it must be a list"),
         (
+            {"columns": [{"value": "x", "label": "x", "factor": float("inf")}]},
+            "factor: it is inf; it must be a finite number",
+        ),
+        (
             {"rows": {"a b": {"label": "x", "recipe": "tiny.yaml"}}},
             "the name 'a b' has characters that are not allowed",
         ),

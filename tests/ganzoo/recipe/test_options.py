@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import typing
+from collections.abc import Callable
+from math import inf, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
@@ -206,6 +208,59 @@ def test_unresolvable_type_hints_are_an_error_of_the_author() -> None:
 def test_types_that_pydantic_cannot_check_are_an_error_of_the_author() -> None:
     with pytest.raises(GanzooError, match=r"'sizes' of .*OldTyped cannot be checked: .*typing_extensions.TypedDict"):
         check_options(OldTyped, {"sizes": {"A": 1}})
+
+
+class Weights(TypedDict):
+    a: float
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "path"),
+    [
+        (int | tuple[int, int], [True, 32], (0,)),
+        (tuple[float, ...] | None, [1, 2, False], (2,)),
+        (list[tuple[int, int]], [[1, 2], [3, True]], (1, 1)),
+        (dict[str, float], {"a": 1, "b": True}, ("b",)),
+        (Weights, {"a": True}, ("a",)),
+        (float | None, True, ()),
+    ],
+)
+def test_true_is_not_a_number_in_a_list_or_mapping_either(hint: Any, value: Any, path: tuple[str | int, ...]) -> None:
+    target = with_option(hint)
+    _, problems = check_options(target, {"x": value})
+    assert [problem.path for problem in problems] == [("x", *path)]
+    assert "should be a valid" in problems[0].message
+
+
+def test_booleans_stay_where_they_fit() -> None:
+    for hint, value in [(list[bool | int], [True, 2]), (dict[str, Any], {"a": [True, 1]}), (bool | float, False)]:
+        checked, problems = check_options(with_option(hint), {"x": value})
+        assert not problems and repr(checked["x"]) == repr(value)
+
+
+@pytest.mark.parametrize("number", [inf, -inf, nan])
+@pytest.mark.parametrize(
+    ("hint", "value"),
+    [
+        (float, lambda number: number),
+        (float | None, lambda number: number),
+        (int, lambda number: number),
+        (tuple[int | float, int | float], lambda number: [0, number]),
+        (dict[str, float], lambda number: {"a": number}),
+        (Weights, lambda number: {"a": number}),
+        (list[Weights], lambda number: [{"a": number}]),
+    ],
+)
+def test_numbers_must_be_finite(hint: Any, value: Any, number: float) -> None:
+    _, problems = check_options(with_option(hint), {"x": value(number)})
+    assert len(problems) == 1 and "a finite number" in problems[0].message
+
+
+def with_option(hint: Any) -> Callable[..., None]:
+    def target(*, x: Any) -> None: ...
+
+    target.__annotations__["x"] = hint
+    return target
 
 
 def test_true_is_not_a_number() -> None:
