@@ -85,7 +85,7 @@ def cache_code_checksums(recipe: Recipe) -> None:
 def code_key(*modules: str) -> str:
     """Return the checksum of modules and of the plugins' modules that they import, directly or not.
 
-    Comments and docstrings do not count, but strings that document attributes do. The result is cached.
+    Comments, docstrings and strings that document attributes do not count. The result is cached.
     """
     digest = hashlib.sha256()
     for name, tree in sorted(_with_imports(modules).items()):
@@ -97,7 +97,7 @@ def code_key(*modules: str) -> str:
 def core_key() -> str:
     """Return the checksum of the code of the package ``ganzoo``, without the plugins.
 
-    Comments and docstrings do not count, but strings that document attributes do. The result is cached.
+    Comments, docstrings and strings that document attributes do not count. The result is cached.
     """
     top = Path(__file__).parents[1]
     digest = hashlib.sha256()
