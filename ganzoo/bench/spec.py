@@ -19,12 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ganzoo.bench.matrix import Matrix
 from ganzoo.bench.spec_errors import describe
 from ganzoo.errors import GanzooError, MissingResourceError, suggest
-from ganzoo.recipe.yaml_document import Document, KeyPath, read_yaml, sort_key
+from ganzoo.recipe.yaml_document import Document, FileKind, KeyPath, read_yaml, sort_key
 from ganzoo.utils.atomic import is_folder_name
 from ganzoo.utils.core_yaml import dump_yaml
 
 MEAN = "mean"
 """The heading of the column with the mean over the data sets, and its key in ``paper.values``."""
+SPEC = FileKind("spec", "a title, rows, and columns or a matrix", "title: TEXT", Path("benchmarks"))
 NAME = r"[\w-]+"
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Better = Literal["more", "less", ""]
@@ -337,7 +338,7 @@ def read_spec(file: Path, scale: str = "") -> Bench:
 
     Raises GanzooError with one line for each mistake, ``file:line: path: what``, and if there is no such file or scale.
     """
-    document = read_yaml(file)
+    document = read_yaml(file, SPEC)
     if not is_folder_name(file.stem):
         raise GanzooError(f"{file}: the spec's name is {file.stem!r}; it names the folder of the runs: give it another")
     spec = _checked(document.data, document)

@@ -21,6 +21,26 @@ NAME = ""
 """Key for the name of a component that a base writes as a plain string, after options were merged into it."""
 
 
+@dataclass(frozen=True)
+class FileKind:
+    """What a YAML file is, for messages about it.
+
+    Args:
+        word: the word for it.
+        least: what it must have.
+        example: a key with its value.
+        folder: the folder in which such files usually are.
+    """
+
+    word: str
+    least: str
+    example: str
+    folder: Path
+
+
+RECIPE = FileKind("recipe", "a method and data", "method: {method: NAME}", Path("recipes"))
+
+
 @dataclass
 class Document:
     """The data of a recipe, the place that set each path of keys, such as ``recipes/sm.yaml:12``, and the files."""
@@ -44,8 +64,8 @@ class Document:
         return Document(data, {**places, (): self.place((section,))})
 
 
-def read_yaml(file: Path) -> Document:
-    """Return the content of one YAML file, without its base.
+def read_yaml(file: Path, kind: FileKind = RECIPE) -> Document:
+    """Return the content of one YAML file, without its base; ``kind`` says in messages what it is.
 
     Raises GanzooError, with the line if there is one, if the file cannot be read, is not valid YAML, is empty, is not a
     mapping, or has a tag, a duplicate key or a key that is not a string.
@@ -53,13 +73,14 @@ def read_yaml(file: Path) -> Document:
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise GanzooError(f"{file}: no such file{_similar_file(file)}") from None
+        raise GanzooError(f"{file}: no such file{_similar_file(file, kind)}") from None
     except IsADirectoryError:
         inner = file / "recipe.yaml"
-        advice = f"; this run's recipe is {inner}" if inner.is_file() else "; give the recipe's file"
-        raise GanzooError(f"{file}: a folder, not a recipe{advice}") from None
+        is_run = kind is RECIPE and inner.is_file()
+        advice = f"this run's recipe is {inner}" if is_run else f"give the {kind.word}'s file"
+        raise GanzooError(f"{file}: a folder, not a {kind.word}; {advice}") from None
     except UnicodeDecodeError:
-        raise GanzooError(f"{file}: not a text file (UTF-8); a recipe is YAML") from None
+        raise GanzooError(f"{file}: not a text file (UTF-8); a {kind.word} is YAML") from None
     except OSError as error:
         raise GanzooError(f"{file}: cannot be read: {error.strerror}") from None
     builder = _Builder(lambda line: f"{file}:{line}")
@@ -73,16 +94,16 @@ def read_yaml(file: Path) -> Document:
     except RecursionError:
         raise GanzooError(f"{file}: nested too deeply") from None
     if data is None:
-        raise GanzooError(f"{file}: empty; a recipe needs at least a method and data")
+        raise GanzooError(f"{file}: empty; a {kind.word} needs at least {kind.least}")
     if not isinstance(data, dict):
-        raise GanzooError(f"{file}:1: a recipe is a mapping of keys to values, such as 'method: {{method: NAME}}'")
+        raise GanzooError(f"{file}:1: a {kind.word} is a mapping of keys to values, such as '{kind.example}'")
     return Document(data, {**builder.places, (): f"{file}:1"}, (file,))
 
 
-def _similar_file(file: Path) -> str:
-    """Return what was meant instead of a file that does not exist: a similar one, or that recipe in ``recipes/``."""
-    in_recipes = Path("recipes") / file
-    return f" (did you mean {str(in_recipes)!r}?)" if in_recipes.is_file() else suggest_path(file)
+def _similar_file(file: Path, kind: FileKind) -> str:
+    """Return what was meant instead of a file that does not exist: a similar one, or that in the usual folder."""
+    usual = kind.folder / file
+    return f" (did you mean {str(usual)!r}?)" if usual.is_file() else suggest_path(file)
 
 
 class _Builder:
@@ -107,7 +128,7 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node)
         if node.tag not in self.PLAIN_TAGS:
-            raise GanzooError(f"{place}: the tag {node.tag!r} is not allowed; a recipe is plain data")
+            raise GanzooError(f"{place}: the tag {node.tag!r} is not allowed; give plain data without tags")
         if any(node is ancestor for ancestor in self.ancestors):
             raise GanzooError(f"{place}: this part contains itself")
         self.ancestors.append(node)

@@ -62,6 +62,31 @@ def test_a_scale_replaces_the_keys_that_it_has(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", ": empty; a spec needs at least a title, rows, and columns or a matrix"),
+        (b"- a", ":1: a spec is a mapping of keys to values, such as 'title: TEXT'"),
+        (b"\xff\xfe", ": not a text file (UTF-8); a spec is YAML"),
+        (b"title: !x {a: b}", ":1: the tag '!x' is not allowed; give plain data without tags"),
+    ],
+)
+def test_a_file_that_is_no_spec_is_called_one(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "spec.yaml"
+    file.write_bytes(content)
+    assert refusal(read_spec, file) == f"{file}{message}"
+
+
+def test_a_folder_and_a_missing_file_are_no_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "recipe.yaml").touch()
+    assert refusal(read_spec, tmp_path) == f"{tmp_path}: a folder, not a spec; give the spec's file"
+    monkeypatch.chdir(tmp_path)
+    for folder in ("benchmarks", "recipes"):
+        Path(folder).mkdir()
+        Path(folder, "x.yaml").touch()
+    assert refusal(read_spec, Path("x.yaml")) == "x.yaml: no such file (did you mean 'benchmarks/x.yaml'?)"
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"titel": "x"}, "titel: unknown key 'titel' (did you mean 'title'?)"),
