@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
+from ganzoo.bench.columns import Column
 from ganzoo.bench.heatmap import COLOURS, node, sheet
 from ganzoo.bench.records import record_of
-from ganzoo.bench.spec import Bench, Cell, Column
+from ganzoo.bench.spec import Bench, Cell
 from ganzoo.provenance.record import Record
 from ganzoo.report.charts import axis_range, format_tick, ticks
 from ganzoo.utils.jsonl import JsonLines

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
+from ganzoo.bench.columns import STRICT
 from ganzoo.interfaces import Split
 
 SetName = Annotated[str, Field(pattern=r"^[^|:]+$")]
@@ -29,7 +30,7 @@ class ImageSet(BaseModel):
         masker: the masker that the images are translated with, as in a recipe.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     real: Split | None = None
     masker: str | dict[str, Any] | None = None
@@ -51,7 +52,7 @@ class Matrix(BaseModel):
         digits: number of digits after the decimal point.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     metric: str | dict[str, Any]
     sets: Annotated[dict[SetName, ImageSet], Field(min_length=2)]

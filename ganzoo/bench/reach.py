@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ganzoo.bench.spec import Reach
+from ganzoo.bench.columns import Reach
 from ganzoo.provenance.record import Record
 from ganzoo.utils.jsonl import JsonLines
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
+from ganzoo.bench.columns import STRICT, Column, Reach
 from ganzoo.bench.matrix import Matrix
 from ganzoo.bench.spec_errors import describe
 from ganzoo.errors import GanzooError, MissingResourceError, suggest
@@ -28,14 +29,13 @@ MEAN = "mean"
 SPEC = FileKind("spec", "a title, rows, and columns or a matrix", "title: TEXT", Path("benchmarks"))
 NAME = r"[\w-]+"
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
-Better = Literal["more", "less", ""]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+class _Part(BaseModel):
+    model_config = STRICT
 
 
-class Row(_Strict):
+class Row(_Part):
     """A row of a table: a recipe with changes.
 
     Args:
@@ -57,7 +57,7 @@ class Row(_Strict):
     budget: str = ""
 
 
-class DataSet(_Strict):
+class DataSet(_Part):
     """A data set that every row is trained on.
 
     Args:
@@ -71,31 +71,7 @@ class DataSet(_Strict):
     rows: dict[Name, list[str]] = {}
 
 
-class Column(_Strict):
-    """A column of a table: a metric value of the records.
-
-    Args:
-        value: the metric value's name in records, such as ``fid_AB``.
-        also: the value's name in records of methods with one direction, where names have no direction.
-        label: the column's heading.
-        better: ``more`` or ``less``, whichever is better; empty if no value is to be marked as the best.
-        digits: number of digits after the decimal point.
-        factor: a factor that values are multiplied by before they are shown.
-    """
-
-    value: str
-    also: str = ""
-    label: str
-    better: Better = ""
-    digits: Annotated[int, Field(ge=0, le=9)] = 3
-    factor: float = 1.0
-
-    def name_in(self, values: Mapping[str, Any]) -> str:
-        """Return the name of the column's value in ``values``: ``also`` if only that name is in it, else ``value``."""
-        return self.also if self.also in values and self.value not in values else self.value
-
-
-class Preparation(_Strict):
+class Preparation(_Part):
     """A preparation that recipes need, such as a bank or a trained network.
 
     Args:
@@ -107,35 +83,7 @@ class Preparation(_Strict):
     makes: str
 
 
-class Reach(_Strict):
-    """A level of a metric value on validation images: records say when runs reached it and stayed there.
-
-    Args:
-        value: the metric value's name.
-        also: its other name: a method that translates in one direction has ``swd`` where others have ``swd_AB``.
-        at: the level.
-        better: whether a value has reached it that is ``more``, or ``less``.
-    """
-
-    value: str
-    also: str = ""
-    at: float
-    better: Literal["more", "less"]
-
-    def name_in(self, values: Mapping[str, Any]) -> str:
-        """Return the value's name in ``values``: ``also`` if only that name is in it, else ``value``."""
-        return self.also if self.also in values and self.value not in values else self.value
-
-    def described(self) -> dict[str, Any]:
-        """Return the level as records store it."""
-        return self.model_dump(exclude_defaults=True)
-
-    def value_names(self) -> tuple[str, str]:
-        """Return the names of the two values in records: the steps, and the seconds of training."""
-        return f"steps_to_{self.value}", f"seconds_to_{self.value}"
-
-
-class Paper(_Strict):
+class Paper(_Part):
     """The values that the paper reports.
 
     Args:
@@ -149,7 +97,7 @@ class Paper(_Strict):
     values: dict[Name, dict[str, float]]
 
 
-class Spec(_Strict):
+class Spec(_Part):
     """A checked spec.
 
     Args:

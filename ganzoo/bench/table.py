@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ganzoo.bench.columns import Column
 from ganzoo.bench.matrix import Domain, Matrix, distance_name
 from ganzoo.bench.records import record_of
-from ganzoo.bench.spec import MEAN, Bench, Cell, Column, Spec
+from ganzoo.bench.spec import MEAN, Bench, Cell, Spec
 from ganzoo.bench.values import SeedValues, mean_values, seed_values
 from ganzoo.provenance.record import Record
 from ganzoo.utils.formatting import format_duration

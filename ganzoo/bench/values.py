@@ -7,8 +7,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ganzoo.bench.columns import Column
 from ganzoo.bench.records import record_of
-from ganzoo.bench.spec import Bench, Cell, Column
+from ganzoo.bench.spec import Bench, Cell
 from ganzoo.provenance.record import Record
 
 

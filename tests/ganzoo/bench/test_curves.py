@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import fromstring
 
+from ganzoo.bench.columns import Column
 from ganzoo.bench.curves import WIDTH, draw_curves, with_history
 from ganzoo.bench.heatmap import COLOURS
 from ganzoo.bench.page import update_page
 from ganzoo.bench.runner import run as run_bench
-from ganzoo.bench.spec import Column, Places
+from ganzoo.bench.spec import Places
 from ganzoo.provenance.record import read_records
 from ganzoo.utils.jsonl import JsonLines
 from tests.support.bench_records import Runs, record, spec

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from ganzoo.bench.columns import Reach
 from ganzoo.bench.page import current_table
 from ganzoo.bench.reach import reached_step, seconds_until, with_reach
 from ganzoo.bench.render import markdown
 from ganzoo.bench.runner import run as run_bench
-from ganzoo.bench.spec import Places, Reach, read_spec
+from ganzoo.bench.spec import Places, read_spec
 from ganzoo.provenance.record import read_records
 from ganzoo.utils.jsonl import JsonLines
 from tests.support.bench_records import Runs, record, write_spec
