@@ -11,6 +11,7 @@ from ganzoo.data.downloads import LAYOUTS
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.utils.atomic import write_new
 from ganzoo.utils.atomic_folder import atomic_folder
+from ganzoo.utils.paths import is_within
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """A function from a label and the number of parts to a context, which gives a function to call with the parts done."""
@@ -43,7 +44,7 @@ def prepare(name: str, folder: Path, out: Path, *, fresh: bool = False, bar: Bar
         raise GanzooError(f"{out}: it exists already; --fresh replaces it, -o chooses another folder")
     if place.exists() and not (place / MARK).is_file():
         raise GanzooError(f"{out}: this command did not make it, so it is not replaced; choose another folder with -o")
-    if place.is_relative_to(folder.absolute()) or folder.absolute().is_relative_to(place):
+    if is_within(place, folder) or is_within(folder, place):
         raise GanzooError(f"{out}: it is in the downloaded folder, or contains it; choose another folder with -o")
     files = LAYOUTS[name](folder)
     with atomic_folder(out, MARK) as new, bar(f"writing {out}", len(files)) as show:

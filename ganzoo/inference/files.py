@@ -14,10 +14,10 @@ from ganzoo.engine.shares import Share, start_share
 from ganzoo.errors import GanzooError
 from ganzoo.inference.file_work import FileWork
 from ganzoo.inference.options import mask_options, style_options
-from ganzoo.inference.output import check_folders, plan_outputs, read_output
+from ganzoo.inference.output import check_folders, check_masks, plan_outputs, read_output
 from ganzoo.inference.pipeline import Job, Pipeline, batch_limit, worker_count
 from ganzoo.inference.summary import Request, Summary, report
-from ganzoo.inference.tiles import Tile
+from ganzoo.inference.tiles import Tile, check_tile
 from ganzoo.inference.translator import Size, Translator
 from ganzoo.inference.videos import Steadiness, check_domains, check_steadiness, translate_video
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
@@ -126,6 +126,7 @@ def translate_with(
     Raises:
         GanzooError: there are no images, an option is wrong, or the run needs masks that are missing.
     """
+    check_tile(tile)
     resolved = translator.resolve_direction(direction)
     output = read_output(translator.domain_io[resolved[1]], out, form, quality, ending, codec, crf)
     pairs = plan_outputs(inputs, output)
@@ -159,7 +160,10 @@ def translate_with(
         raise GanzooError(f"-o: {out} is one file, but there are {len(variants)} translations; give a folder")
     labels = [Path(mask_option.label, style_option.label) for mask_option, style_option in variants]
     folders = [out / label for label in labels if len(variants) > 1]
-    folders += [save_masks / label / role for label in labels for role in own.maskers if save_masks]
+    if save_masks:
+        roles = [*own.maskers, *(f"{role}_translated" for role in own.maskers if ROLES[role].masks_generated)]
+        folders += [save_masks / label / role for label in labels for role in roles]
+        check_masks(pairs, output, labels[0], [save_masks / labels[0] / role for role in roles])
     check_folders(folders, inputs, masks)
     _compare_plans(share, pairs)
     limit, threads = batch_limit(translator.device, batch), worker_count(translator.device, workers)

@@ -17,6 +17,7 @@ from ganzoo.data.survey import page_numbers
 from ganzoo.data.video_writer import VideoForm, video_form
 from ganzoo.errors import GanzooError
 from ganzoo.inference.pages import page_label
+from ganzoo.utils.paths import file_key, is_within, name_key, require_folder
 
 FORMATS = ("png", "jpg", "webp", "tif", "npy")
 """The formats of translations, each named as the suffix of its files."""
@@ -26,6 +27,8 @@ LOSSY = (".jpg", ".webp")
 """The suffixes of formats with a quality."""
 TRANSPARENT = (".png", ".webp", ".tif")
 """The suffixes of formats that hold transparency."""
+FRAME = re.compile(r"(.+)-\d{6,}")
+"""The names of a video's frames, without a suffix; the first group is the video's."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,8 @@ def read_output(
         codec, crf: for videos, see ``video_form``.
 
     Raises:
-        GanzooError: the format cannot hold the domain's images, two options contradict each other, or the ending
-            cannot be part of a name.
+        GanzooError: the format cannot hold the domain's images, two options contradict each other, the ending cannot be
+            part of a name, or a file is where the folder is to be.
     """
     suffix = f".{form}" if form else domain_io.suffix
     is_file = (is_image(out.name) or is_video(out.name)) and not out.is_dir()
@@ -102,6 +105,7 @@ def read_output(
                 f"-o: {out} is a {out.suffix} file; give a folder, or for one image a name that ends in {wanted}"
             )
         suffix = own
+    require_folder("-o", out.parent if is_file else out)
     if is_file and ending:
         raise GanzooError(f"--suffix: -o names the file, {out}; put {ending!r} into this name")
     if suffix not in domain_io.suffixes:
@@ -130,8 +134,8 @@ def plan_outputs(inputs: Sequence[Path], output: Output) -> list[tuple[Path, Pat
     """Return pairs of (image or video, path of its translation without the ending).
 
     The images of a folder keep their relative paths below ``output.out``; a single file goes directly into it. Two
-    images that differ only in their file extension keep it in the name (``a.jpg.png``). If ``out`` is a file, it is the
-    translation of the only input.
+    images that differ only in their file extension keep it in the name (``a.jpg.png``). Names that differ only in case
+    count as equal, as they are on many file systems. If ``out`` is a file, it is the translation of the only input.
 
     Args:
         inputs: images and folders of images.
@@ -143,10 +147,9 @@ def plan_outputs(inputs: Sequence[Path], output: Output) -> list[tuple[Path, Pat
             or pages.
     """
     pairs = _pair(inputs, output)
-    sources = {os.path.realpath(source): source for source, _ in pairs}  # Path.resolve fails for a loop of links
+    sources = {file_key(source): source for source, _ in pairs}
     for source, target in pairs:
-        written = output.named(target)
-        if overwritten := sources.get(os.path.realpath(written)):
+        if overwritten := sources.get(file_key(output.named(target))):
             whose = "its translation" if overwritten == source else f"the translation of {source}"
             raise GanzooError(f"{overwritten} would be overwritten by {whose}: choose another folder or name with -o")
     _refuse_page_conflicts({target: source for source, target in pairs}, output)
@@ -162,14 +165,47 @@ def check_folders(folders: Iterable[Path], inputs: Sequence[Path], masks: Sequen
         masks: the masks that the user provides, or folders of them.
     """
     for folder in folders:
-        place = Path(os.path.realpath(folder))
         for path in (*inputs, *masks):
-            read = Path(os.path.realpath(path))
-            if read.is_relative_to(place) or (path in inputs and path.is_dir() and place.is_relative_to(read)):
+            if is_within(path, folder) or (path in inputs and path.is_dir() and is_within(folder, path)):
                 raise GanzooError(
                     f"{folder}: files would be written there, and {path} is read: they could replace one another; "
                     "choose another folder"
                 )
+
+
+def check_masks(pairs: Sequence[tuple[Path, Path]], output: Output, label: Path, folders: Sequence[Path]) -> None:
+    """Raise GanzooError if files of ``--save-masks`` would replace one another, or translations.
+
+    Args:
+        pairs: what ``plan_outputs`` returns.
+        output: where the translations go.
+        label: the subfolder of the translations with one mask and style.
+        folders: the folders of the masks of these translations, one for each role.
+    """
+    out = output.out
+    places = {out.parent if output.is_file else out / label / target.relative_to(out).parent for _, target in pairs}
+    for folder in folders:
+        require_folder("--save-masks", folder)
+        for place in sorted(places):
+            if is_within(place, folder):
+                raise GanzooError(
+                    f"--save-masks: translations would be written into {folder}, as the masks: they could replace one "
+                    "another; choose another folder"
+                )
+    videos: dict[str, Path] = {}
+    for source, target in [pair for pair in pairs if is_video(pair[0].name)]:
+        if (other := videos.setdefault(name_key(target.with_suffix("")), source)) is not source:
+            raise GanzooError(
+                f"--save-masks: the masks of the frames of {source} would replace those of {other}: rename it, or "
+                "translate it separately"
+            )
+    for source, target in [pair for pair in pairs if not is_video(pair[0].name)]:
+        match = FRAME.fullmatch(target.stem)
+        if match and (video := videos.get(name_key(target.with_name(match[1])))):
+            raise GanzooError(
+                f"--save-masks: the mask of {source} could replace that of a frame of {video}: rename it, or translate "
+                "it separately"
+            )
 
 
 def _pair(inputs: Sequence[Path], output: Output) -> list[tuple[Path, Path]]:
@@ -190,7 +226,7 @@ def _pair(inputs: Sequence[Path], output: Output) -> list[tuple[Path, Path]]:
     pairs: list[tuple[Path, Path]] = []
     for path in inputs:
         if path.is_dir():
-            if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(path)):
+            if is_within(out, path):
                 raise GanzooError(
                     f"-o: {out} is in the folder of the images, {path}, so the next call would translate the "
                     "translations: choose a folder outside"
@@ -199,14 +235,15 @@ def _pair(inputs: Sequence[Path], output: Output) -> list[tuple[Path, Path]]:
         else:
             pairs.append((path, Path(path.name)))
     names = [relative.with_suffix(output.suffix_for(source)) for source, relative in pairs]
-    uses = Counter(names)
-    planned: dict[Path, Path] = {}
+    uses = Counter(map(name_key, names))
+    planned: dict[str, tuple[Path, Path]] = {}
     for (source, relative), name in zip(pairs, names, strict=True):
-        target = out / (name if uses[name] == 1 else f"{relative}{name.suffix}")
-        if target in planned:
-            raise GanzooError(f"{source} and {planned[target]} would both become {target}: translate them separately")
-        planned[target] = source
-    return [(source, target) for target, source in planned.items()]
+        target = out / (name if uses[name_key(name)] == 1 else f"{relative}{name.suffix}")
+        other, taken = planned.setdefault(name_key(target), (source, target))
+        if taken is not target:
+            both = target if taken == target else f"{taken} and {target}, one file where case does not count"
+            raise GanzooError(f"{source} and {other} would both become {both}: translate them separately")
+    return list(planned.values())
 
 
 def _refuse_page_conflicts(sources: dict[Path, Path], output: Output) -> None:
@@ -221,13 +258,13 @@ def _refuse_page_conflicts(sources: dict[Path, Path], output: Output) -> None:
     if output.is_file and (pages := count_pages(sources[output.out])) > 1:
         raise GanzooError(f"-o: {output.out} is one file, but {sources[output.out]} has {pages} pages; give a folder")
     counted = cache(count_pages)
+    by_name = {name_key(target): source for target, source in sources.items()}
     for target, source in sources.items():
         match = re.fullmatch(r"(.+)(-\d{3,})", target.stem)
-        paged = target.with_name(f"{match[1]}{target.suffix}") if match else target
-        if match and paged in sources and match[2] in map(page_label, range(counted(sources[paged]))):
+        paged = by_name.get(name_key(target.with_name(f"{match[1]}{target.suffix}"))) if match else None
+        if match and paged and match[2] in map(page_label, range(counted(paged))):
             raise GanzooError(
-                f"{source}: its translation would replace that of a page of {sources[paged]}, "
-                f"{output.named(target)}: rename it"
+                f"{source}: its translation would replace that of a page of {paged}, {output.named(target)}: rename it"
             )
 
 

@@ -118,8 +118,7 @@ class Tiler:
             GanzooError: the tile is too small, or the network cannot be computed by tiles.
         """
         self.side = 0
-        if isinstance(tile, int) and tile < SMALLEST:
-            raise GanzooError(f"--tile is {tile}; it must be at least {SMALLEST} pixels, auto or none")
+        check_tile(tile)
         one_tile = isinstance(tile, int) and tile >= max(images.shape[2:])
         if tile == "none" or one_tile or (tile == "auto" and len(images) > 1):
             return self._whole(Job(direction, images, masks, styles, step))
@@ -254,6 +253,12 @@ class Tiler:
         if not step.drawn:
             self._traced = (key, program, step.masks)
         return program, step.masks
+
+
+def check_tile(tile: object) -> None:
+    """Raise GanzooError unless ``tile`` is a ``Tile`` that is large enough."""
+    if tile not in ("auto", "none") and (not isinstance(tile, int) or isinstance(tile, bool) or tile < SMALLEST):
+        raise GanzooError(f"--tile is {tile!r}; it must be at least {SMALLEST} pixels, auto or none")
 
 
 def _refusal(error: Exception) -> GanzooError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from ganzoo.check.data.examine import Examination
 from ganzoo.check.data.groups import Item, Source
 from ganzoo.data.image_io import write_image
 from ganzoo.errors import GanzooError
+from ganzoo.utils.paths import file_key, is_within
 
 TILE = 96
 """The largest side of an image on the sheet, in pixels."""
@@ -54,12 +54,12 @@ def check_name(out: Path) -> None:
 
 def check_place(out: Path, source: Source) -> None:
     """Raise GanzooError if a sheet would replace a file that is checked, or become one that the next check reads."""
-    place = Path(os.path.realpath(out))
+    place = file_key(out)
     for group in source.groups:
         for folder in (group.folder, *group.planes):
-            if folder and place.is_relative_to(os.path.realpath(folder)):
+            if folder and is_within(out, folder):
                 raise GanzooError(f"{out}: this is in the folder of the images, {folder}; choose another place")
-        if any(isinstance(item.file, Path) and os.path.realpath(item.file) == str(place) for item in group.items):
+        if any(isinstance(item.file, Path) and file_key(item.file) == place for item in group.items):
             raise GanzooError(f"{out}: this is one of the images; choose another name")
 
 

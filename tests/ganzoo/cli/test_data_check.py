@@ -18,6 +18,7 @@ from ganzoo.check.data.sheet import COLUMNS, GAP, TILE
 from tests.support.command_line import Run
 from tests.support.pages import ROOT, blocks
 from tests.support.planted_faults import CLASSES, NEVER_USED, Expected, drawn, half_mask, plant_faults
+from tests.support.spellings import spell_otherwise
 from tests.support.tiny_run import ganzoo, make_images, write_recipe
 
 PAGE = ROOT / "docs/data_check.md"
@@ -239,6 +240,17 @@ def test_the_sheet_replaces_no_image(tmp_path: Path, run: Run) -> None:
     assert code == 2 and "in the folder of the images" in err and not (root / "trainA/sheet.png").exists()
     run("data", "check", root, "--sheet", root / "sheet.png")
     assert (root / "sheet.png").is_file()
+
+
+def test_another_spelling_of_a_folder_protects_its_images(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_images(tmp_path / "images", train=2)
+    other = spell_otherwise(root, monkeypatch)
+    code, _, err = run("data", "check", root, "--sheet", other / "trainA/sheet.png")
+    assert code == 2 and "in the folder of the images" in err and not (root / "trainA/sheet.png").exists()
+    code, _, err = run("data", "check", write_recipe(tmp_path), "--sheet", other / "trainA/00.png")
+    assert code == 2 and "choose another" in err
 
 
 @pytest.mark.parametrize(

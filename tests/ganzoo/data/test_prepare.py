@@ -15,6 +15,7 @@ from ganzoo.data.image_io import open_image
 from ganzoo_datasets.folders import Folders
 from ganzoo_datasets.paired import Paired
 from tests.support.command_line import Run
+from tests.support.spellings import spell_otherwise
 
 
 def write(file: Path, pixels: np.ndarray) -> Path:
@@ -124,7 +125,9 @@ def test_the_command_knows_every_layout() -> None:
     assert [*names] == [*LAYOUTS]
 
 
-def test_nothing_is_overwritten(downloaded_maps: Path, tmp_path: Path, run: Run) -> None:
+def test_nothing_is_overwritten(
+    downloaded_maps: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
     words = ("data", "prepare", "maps", downloaded_maps, "-o")
     assert run(*words, out)[0] == 0
@@ -137,8 +140,9 @@ def test_nothing_is_overwritten(downloaded_maps: Path, tmp_path: Path, run: Run)
     (own / "diary.txt").write_text("mine")
     code, _, err = run(*words, own, "--fresh")
     assert code and "this command did not make it" in err and (own / "diary.txt").is_file()
-    code, _, err = run(*words, downloaded_maps / "out")
-    assert code and "it is in the downloaded folder" in err
+    for place in (downloaded_maps / "out", spell_otherwise(downloaded_maps, monkeypatch) / "out"):
+        code, _, err = run(*words, place)
+        assert code and "it is in the downloaded folder" in err
 
 
 def test_a_failure_leaves_nothing(downloaded_maps: Path, tmp_path: Path, run: Run) -> None:

@@ -17,9 +17,10 @@ from ganzoo.data.image_io import QUALITY
 from ganzoo.errors import GanzooError
 from ganzoo.inference import output
 from ganzoo.inference.files import translate_files
-from ganzoo.inference.output import FORMATS, Output, plan_outputs, read_output
+from ganzoo.inference.output import FORMATS, Output, check_folders, check_masks, plan_outputs, read_output
 from tests.support.command_line import Run, refusal
 from tests.support.random_images import noise, save
+from tests.support.spellings import spell_otherwise
 from tests.support.untrained_runs import write_untrained_run
 
 COLOUR, GREY = DomainIO(3), DomainIO(1)
@@ -180,3 +181,64 @@ def test_nothing_is_written_if_two_names_collide(
         translate_files(trained, [tmp_path / "in"], tmp_path / "second")
     assert not (tmp_path / "second").exists()
     assert opened_files == [tmp_path / "in/a.tif"]
+
+
+def test_another_spelling_of_a_folder_protects_its_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = save(tmp_path / "photos/a.png", noise(24, 24, 3))
+    other = spell_otherwise(file.parent, monkeypatch)
+    assert "is in the folder of the images" in refusal(plan_outputs, [file.parent], Output(other / "new"))
+    assert f"{file} would be overwritten by its translation" in refusal(plan_outputs, [file], Output(other))
+    for inputs, masks in (([file], ()), ([file.parent], ()), ([tmp_path / "b.png"], [file])):
+        assert "they could replace one another" in refusal(check_folders, [other], inputs, masks)
+    check_folders([tmp_path / "out"], [file], [file])
+
+
+def test_names_that_differ_only_in_case_are_one_name(tmp_path: Path) -> None:
+    for name in ("IMG.jpg", "img.png", "\u00c9.jpg", "e\u0301.png", "c.png"):
+        save(tmp_path / "in" / name)
+    names = [target.name for _, target in plan_outputs([tmp_path / "in"], Output(tmp_path / "out"))]
+    assert names == ["IMG.jpg.png", "c.png", "e\u0301.png.png", "img.png.png", "\u00c9.jpg.png"]
+    first, second = save(tmp_path / "x/A.jpg"), save(tmp_path / "y/a.jpg")
+    message = refusal(plan_outputs, [first, second], Output(Path("out")))
+    both = f"{Path('out/A.jpg.png')} and {Path('out/a.jpg.png')}, one file where case does not count"
+    assert message == f"{second} and {first} would both become {both}: translate them separately"
+    page = save(tmp_path / "pages/B-000.png")
+    frames = [Image.new("RGB", (24, 24), shade) for shade in ("red", "blue")]
+    frames[0].save(tmp_path / "pages/b.tif", save_all=True, append_images=frames[1:])
+    message = refusal(plan_outputs, [tmp_path / "pages"], Output(tmp_path / "out"))
+    assert message.startswith(f"{page}: its translation would replace that of a page of {tmp_path / 'pages/b.tif'}")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("a.mp4", "A.mkv"), "the masks of the frames of in/A.mkv would replace those of in/a.mp4: rename it"),
+        (("A.mp4", "a-000000.png"), "the mask of in/a-000000.png could replace that of a frame of in/A.mp4: rename it"),
+        (("input/a.png",), "translations would be written into out/input, as the masks: they could replace"),
+    ],
+)
+def test_masks_that_would_replace_files_are_refused(names: tuple[str, ...], message: str) -> None:
+    pairs = [(Path("in", name), Path("out", name)) for name in names]
+    assert message in refusal(check_masks, pairs, Output(Path("out")), Path(), [Path("out/input")])
+    check_masks(pairs[:1], Output(Path("out")), Path(), [Path("saved/input")])
+
+
+def test_masks_and_a_translation_in_one_file_are_refused() -> None:
+    pairs = [(Path("a.png"), Path("saved/input/b.png"))]
+    output = Output(Path("saved/input/b.png"), is_file=True)
+    assert "as the masks" in refusal(check_masks, pairs, output, Path(), [Path("saved/input")])
+
+
+def test_a_file_in_the_place_of_a_folder_is_refused_before_anything_is_translated(
+    run: Run, trained: Path, tmp_path: Path
+) -> None:
+    source, file = save(tmp_path / "in/a.png"), tmp_path / "file.txt"
+    file.touch()
+    for out in (file, file / "deep", file / "b.png"):
+        line = f"ganzoo: -o: {file} is a file, not a folder; choose another folder\n"
+        assert run("translate", trained, source.parent, "-o", out) == (2, "", line)
+    message = refusal(
+        check_masks, [(source, tmp_path / "out/a.png")], Output(tmp_path / "out"), Path(), [file / "input"]
+    )
+    assert message == f"--save-masks: {file} is a file, not a folder; choose another folder"
+    assert run("translate", trained, source, "-o", save(tmp_path / "old.png"))[0] == 0  # a file may be replaced

@@ -1,0 +1,52 @@
+"""Compare paths as file systems do, some of which ignore case, and check the places of new files before any work."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+from ganzoo.errors import GanzooError
+
+
+def file_key(path: str | os.PathLike[str]) -> tuple[int, int] | str:
+    """Return what is equal for all paths of one file or folder: links, and spellings that the file system accepts.
+
+    It is the identity that ``os.path.samefile`` compares; for a path without a file, the text of the real path.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)  # Path.resolve fails for a loop of links
+    return found.st_dev, found.st_ino
+
+
+def is_within(path: Path, folder: Path) -> bool:
+    """Return whether a path, which need not exist, is a folder or is below it."""
+    wanted, real = file_key(folder), Path(os.path.realpath(path))
+    return any(file_key(one) == wanted for one in (real, *real.parents))
+
+
+def name_key(path: Path) -> str:
+    """Return what is equal for the paths of two new files if some file system would make one file of them.
+
+    That is so if they differ only in case, or in how accented letters are composed.
+
+    >>> name_key(Path("Deep/É.png")) == name_key(Path("deep/e\\u0301.PNG"))
+    True
+    """
+    return unicodedata.normalize("NFC", str(path).casefold())
+
+
+def require_folder(option: str, folder: Path) -> None:
+    """Raise GanzooError, about an option of the command line, if a file is where a folder is to be made."""
+    for one in (folder, *folder.parents):
+        if os.path.exists(one) and not os.path.isdir(one):
+            raise GanzooError(f"{option}: {one} is a file, not a folder; choose another folder")
+
+
+def require_file_place(option: str, file: Path) -> None:
+    """Raise GanzooError, about an option of the command line, unless a file can be in this place."""
+    if file.is_dir() or not file.absolute().parent.is_dir():
+        why = "a folder" if file.is_dir() else f"the folder {file.absolute().parent} does not exist"
+        raise GanzooError(f"{option} {file}: {why}; name a file in an existing folder")
