@@ -223,6 +223,8 @@ def publish(
 
     if out is None and not to:
         raise GanzooError("give -o, the folder to write, or --to, the name on the hub of a published folder")
+    if public and not to:
+        raise GanzooError("--public: without --to USER/NAME nothing is uploaded; add --to, or leave --public out")
     folder = Path(run if out is None else out)
     if out is not None:
         wishes = Wishes(licence, tuple(datasets), with_samples)

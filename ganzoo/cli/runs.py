@@ -36,7 +36,15 @@ def runs_command(context: click.Context, root: Path, metrics: tuple[str, ...], v
     RUN is a run's folder, or RECIPE/NAME below --root.
     """
     context.obj = root
-    if context.invoked_subcommand:
+    if name := context.invoked_subcommand:
+        given = [
+            option for option, value in {"--metric": metrics, "--verify": verify, "--json": as_json}.items() if value
+        ]
+        if given:
+            after = f", or write --json after {name}" if name == "compare" and as_json else ""
+            raise GanzooError(
+                f"runs: {' and '.join(given)} before {name}: only the list of runs has that; leave it out{after}"
+            )
         return
     from ganzoo.training.inventory import find_runs, summaries
 

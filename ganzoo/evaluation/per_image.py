@@ -6,11 +6,11 @@ import csv
 import io
 from pathlib import Path
 
-from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import CollectedRows
 from ganzoo.evaluation.metric_calls import Columns
 from ganzoo.interfaces import Direction
 from ganzoo.utils.atomic import write_atomically
+from ganzoo.utils.paths import require_file_place
 
 ABOUT = ("target", "checkpoint", "split", "direction", "image")
 """The first columns, which say which image a row is about."""
@@ -30,9 +30,7 @@ class PerImageFile:
     """
 
     def __init__(self, file: Path) -> None:
-        if file.is_dir() or not file.absolute().parent.is_dir():
-            why = "a folder" if file.is_dir() else f"the folder {file.absolute().parent} does not exist"
-            raise GanzooError(f"--per-image {file}: {why}; name a file in an existing folder")
+        require_file_place("--per-image", file)
         self.file = file
         self._rows: list[dict[str, str]] = []
         self._columns: dict[str, None] = dict.fromkeys(ABOUT)

@@ -28,6 +28,7 @@ from ganzoo.recipe.run_recipe import RESOLVED, read_run_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import JsonLines
+from ganzoo.utils.paths import require_file_place
 from ganzoo.weights.hub import is_published
 
 CHANGEABLE = ("data", "images", "evaluate")
@@ -63,21 +64,24 @@ def evaluate_targets(
         per_image: a CSV file for the values of single images, which is replaced.
         bootstrap: the number of draws for intervals of the values, 0 for none; by default as the runs' recipes say.
 
-    Raises GanzooError if a target is of no such kind or cannot be evaluated; and, after all targets are evaluated and
-    recorded, if a metric failed.
+    Raises GanzooError if a target is of no such kind or cannot be evaluated, or an option is not for it; and, after all
+    targets are evaluated and recorded, if a metric failed.
     """
+    found = [(target, *_run_of(target)) for target in map(find_run, targets)]
+    for target, run, name in found:
+        given = {"--checkpoint": checkpoint, "--split": split, "--set": changes, "--against": against}
+        _check_options(target, run, name, [option for option, value in given.items() if value])
+    if out:
+        require_file_place("-o", out)
     if metrics:
         changes = [*changes, f"evaluate.metrics=[{', '.join(metrics)}]"]
     if bootstrap is not None:
         changes = [*changes, f"evaluate.bootstrap={bootstrap}"]
     table = PerImageFile(per_image) if per_image else None
     records, failed = [], []
-    for target in map(find_run, targets):
-        run, name = _run_of(target)
+    for target, run, name in found:
         if run is None:
             results = [evaluate_folder(target, against, metrics, device, table, bootstrap or 0)]
-        elif against:
-            raise GanzooError(f"{target}: a run is evaluated on its own data; --against is for folders of images")
         else:
             results = evaluate_run(run, name or checkpoint, split, changes, device, table)
         for record in results:
@@ -100,6 +104,23 @@ def _run_of(target: Path) -> tuple[Path | None, str]:
     if not target.is_dir():
         raise GanzooError(f"{target}: not a run, a checkpoint or a folder of images{suggest_path(target)}")
     return None, ""
+
+
+def _check_options(target: Path, run: Path | None, name: str, given: Sequence[str]) -> None:
+    """Raise GanzooError if one of the given options is not read for a target.
+
+    Args:
+        target: the target.
+        run: its run; None: it is a folder of images.
+        name: the name of the checkpoint that it is; empty: it is a run.
+        given: the names of options.
+    """
+    if run is None and (unread := [option for option in given if option != "--against"]):
+        raise GanzooError(f"{target}: a folder of images; {', '.join(unread)} can only be given for runs")
+    if run is not None and "--against" in given:
+        raise GanzooError(f"{target}: a run is evaluated on its own data; --against is for folders of images")
+    if name and "--checkpoint" in given:
+        raise GanzooError(f"{target}: this is a checkpoint; leave --checkpoint out, or name the run, {run}")
 
 
 def run_recipe(folder: Path, changes: Sequence[str] = ()) -> Recipe:

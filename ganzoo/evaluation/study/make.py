@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.study.files import KEY, PAGE, write_study
-from ganzoo.evaluation.study.sources import labels_of, read_folder, read_source
+from ganzoo.evaluation.study.sources import is_run, labels_of, read_folder, read_source
 from ganzoo.evaluation.study.trials import REAL, Task, make_trials
 from ganzoo.utils.console import Console
+from ganzoo.utils.paths import require_folder
 
 
 def make_study(
@@ -46,6 +47,13 @@ def make_study(
         raise GanzooError(f"a folder is called {REAL!r}, as the real images are in the results: rename it")
     if (out / KEY).exists():  # before anything is translated
         raise GanzooError(f"{out}: there is a study already, and its answers belong to it: name another folder")
+    require_folder("-o", out)
+    if real and task == "better":
+        raise GanzooError("--real: better shows translations only; leave --real out, or choose --task real-or-fake")
+    given = {"--direction": direction, "--checkpoint": checkpoint, "--device": device}
+    unread = [option for option, value in given.items() if value]
+    if unread and not any(map(is_run, runs)):
+        raise GanzooError(f"{' and '.join(unread)}: only for runs, and there are only folders of images; leave it out")
     sources = [
         read_source(place, label, direction=direction, checkpoint=checkpoint, device=device)
         for place, label in zip(runs, labels, strict=True)

@@ -270,6 +270,15 @@ def test_every_component_can_be_shown_as_json(run: Run) -> None:
         (["check", "nowhere.yaml"], "ganzoo: nowhere.yaml: no such file\n"),
         (["run", "nowhere.yaml"], "ganzoo: nowhere.yaml: no such file\n"),
         (["check", "."], "ganzoo: .: a folder, not a recipe; give the recipe's file\n"),
+        (
+            ["runs", "--json", "compare", "a"],
+            "ganzoo: runs: --json before compare: only the list of runs has that; leave it out, or write --json after "
+            "compare\n",
+        ),
+        (
+            ["runs", "--metric", "fid", "--verify", "rm", "a"],
+            "ganzoo: runs: --metric and --verify before rm: only the list of runs has that; leave it out\n",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run: Run, words: list[str], message: str) -> None:

@@ -173,10 +173,21 @@ def test_each_mistake_is_reported_in_one_line(run: Path, tmp_path: Path) -> None
         (run, {"checkpoint": "step-9"}, "the run has no checkpoint 'step-9'"),
         (run, {"against": generated}, "--against is for folders of images"),
         (run, {"metrics": ["no_such"]}, "unknown metric 'no_such'"),
+        (
+            generated,
+            {"against": generated, "changes": ["images.size=64"], "split": "train", "checkpoint": "best"},
+            "generated: a folder of images; --checkpoint, --split, --set can only be given for runs",
+        ),
+        (run / "checkpoints/last", {"checkpoint": "best"}, "this is a checkpoint; leave --checkpoint out, or name the"),
+        (run, {"out": tmp_path}, f"-o {tmp_path}: a folder; name a file in an existing folder"),
+        (run, {"out": tmp_path / "no/a.jsonl"}, "no does not exist; name a file in an existing folder"),
     ]
     for target, options, expected in cases:
         message = refusal(evaluate_targets, [target], **options)
         assert expected in message and "\n" not in message
+    before = (run / "results.jsonl").read_bytes()
+    assert "not a run" in refusal(evaluate_targets, [run, tmp_path / "nothing"])
+    assert (run / "results.jsonl").read_bytes() == before  # mistakes are found before any target is evaluated
     done = ganzoo("evaluate", empty, "--against", generated, "--metric", "cycle_l1")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 

@@ -55,7 +55,8 @@ def pixel(uri: str) -> tuple[int, ...]:
 
 def make(run: Run, folders: dict[str, Path], out: Path, *words: str) -> tuple[int, str, str]:
     places = str(folders["one"]), str(folders["two"])
-    return run("study", *places, "--real", str(folders["real"]), "-o", str(out), "--side", "0", *words)
+    real = () if "better" in words else ("--real", str(folders["real"]))
+    return run("study", *places, *real, "-o", str(out), "--side", "0", *words)
 
 
 def test_a_translation_stands_beside_a_real_image(run: Run, folders: dict[str, Path], tmp_path: Path) -> None:
@@ -159,6 +160,30 @@ def test_the_interval_covers_the_true_share_nearly_as_often_as_it_says() -> None
         (found,) = results(key, people)
         covered += found.low <= 30 <= found.high
     assert covered >= 54
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("--task", "better", "--real", "{real}"),
+            "--real: better shows translations only; leave --real out, or choose",
+        ),
+        (
+            ("--checkpoint", "best", "--direction", "AB"),
+            "--direction and --checkpoint: only for runs, and there are only",
+        ),
+        (("--device", "cpu"), "--device: only for runs, and there are only folders of images; leave it out"),
+        (("-o", "{one}/00.png"), "00.png is a file, not a folder; choose another folder"),
+    ],
+)
+def test_options_that_nothing_reads_and_places_that_cannot_be_written_are_refused_first(
+    run: Run, folders: dict[str, Path], tmp_path: Path, words: tuple[str, ...], message: str
+) -> None:
+    given = [word.format(**folders) for word in words]
+    code, _, error = run("study", folders["one"], folders["two"], "-o", tmp_path / "study", *given)
+    assert code == 2 and message in error and error.count("\n") == 1
+    assert not (tmp_path / "study").exists()
 
 
 def test_mistakes(run: Run, folders: dict[str, Path], tmp_path: Path) -> None:
