@@ -24,8 +24,9 @@ from ganzoo.engine.checkpoint_files import PROGRESS, read_unchanged, remedy, sel
 from ganzoo.engine.layout import memory_format
 from ganzoo.engine.precision import autocast, resolve_precision, weights_cast_once
 from ganzoo.errors import GanzooError, MissingResourceError
+from ganzoo.inference.inputs import check_images, check_kind, check_scaled, check_size, expand_mask
 from ganzoo.inference.pages import Page, read_page
-from ganzoo.inference.tiles import Tile, Tiler
+from ganzoo.inference.tiles import Tile, Tiler, check_tile
 from ganzoo.interfaces import Direction, Method
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, mask_name, mask_role
 from ganzoo.recipe.published import find_run
@@ -179,23 +180,29 @@ class Translator:
                 ``self.tiler.side`` has the side.
 
         Raises:
-            GanzooError: an image cannot be read, the direction is unknown, the mask does not fit, a mask is missing
-                because the run's masks come from its data set, the network cannot be computed by tiles, or no image
-                file has as many channels as the result.
+            GanzooError: an argument is wrong, such as a tensor of other channels than the domain's; an image cannot be
+                read, the mask does not fit, a mask is missing because the run's masks come from its data set, the
+                network cannot be computed by tiles, or no image file has as many channels as the result.
             OutOfMemoryError: the image does not fit into the memory even by tiles.
         """
+        check_tile(tile)
+        if size is not None:
+            check_size(size)
         resolved = self.resolve_direction(direction)
+        check_kind("image", image, (Image.Image, Tensor))
         if mask is not None and not isinstance(mask, Tensor):
+            check_kind("mask", mask, (Image.Image,))
             mask = mask_tensor(mask_from_pil(mask) if isinstance(mask, Image.Image) else read_mask(Path(mask)))
         if isinstance(image, Tensor):
             if size is not None or scale_back:
                 raise GanzooError("size and scale_back are for images and files; scale tensors yourself")
-            batch = image if image.ndim == 4 else image[None]
+            check_images(image, self.channels[resolved[0]], resolved[0])
+            batch = (image if image.ndim == 4 else image[None]).float()
             translated = self.translate_step(batch, resolved, mask, tile=tile)[TRANSLATED].to(image.device)
             return translated if image.ndim == 4 else translated[0]
         source, target = (self.domain_io[domain] for domain in resolved)
         page = Page.of(image, source) if isinstance(image, Image.Image) else read_page(Path(image), source)
-        batch, mask = self.scaled(page.pixels, resolved[0], mask, size or "trained")
+        batch, mask = self.scaled(page.pixels, resolved[0], mask, "trained" if size is None else size)
         translated = self.translate_step(batch, resolved, mask, tile=tile)[TRANSLATED][0]
         if scale_back:
             translated = self.scaled_back(translated, resolved[1], page.pixels.shape)
@@ -216,7 +223,8 @@ class Translator:
         Returns:
             (1, C, h, w) in [−1, 1], and the mask as (1, 1, h, w).
 
-        Raises GanzooError for a mask of another size than the image.
+        Raises GanzooError for a mask of another size than the image, OutOfMemoryError for a size that cannot fit into
+        the memory.
         """
         pixels, mask = self.scaled_pixels(pixels, domain, mask, size)
         return self.domain_io[domain].batch(pixels), mask
@@ -225,10 +233,11 @@ class Translator:
         self, pixels: np.ndarray, domain: str, mask: Tensor | None = None, size: Size = "trained"
     ) -> tuple[np.ndarray, Tensor | None]:
         """Return what ``scaled`` does, but the image as pixels, (h, w, C), which take less memory than a tensor."""
-        mask = None if mask is None else _expand_mask(mask, torch.empty(1, 0, *pixels.shape[:2]))
+        mask = None if mask is None else expand_mask(mask, torch.empty(1, 0, *pixels.shape[:2]))
         shape = scaled_shape(pixels.shape, self.trained_size if size == "trained" else size)
         if shape == pixels.shape[:2]:
             return pixels, mask
+        check_scaled(shape, self.channels[domain])
         if mask is not None:
             mask = F.interpolate(mask, shape, mode="bilinear", antialias=True).clamp(0, 1)
         return self.domain_io[domain].resized(pixels, shape), mask
@@ -284,7 +293,7 @@ class Translator:
         seed = self.recipe.train.seed if seed is None else seed
         step = Step({}, seed=seed, index=-1 - draw, samples=samples, training=False)
         styles = None if style is None else style.to(self.device).expand(len(batch), -1)
-        planes = None if mask is None else _expand_mask(mask, batch).to(self.device)
+        planes = None if mask is None else expand_mask(mask, batch).to(self.device)
         images = batch.to(self.device).to(memory_format=self.memory_format)
         if prepare:
             with torch.no_grad(), autocast(self.precision, self.device):
@@ -370,21 +379,3 @@ def scaled_shape(shape: Sequence[int], size: int | Shape | Literal["original"]) 
 def mask_tensor(plane: np.ndarray) -> Tensor:
     """Return a mask, (H, W) uint8, as a tensor (1, H, W) in [0, 1]."""
     return torch.from_numpy(plane.copy())[None] / 255
-
-
-def _expand_mask(mask: Tensor, batch: Tensor) -> Tensor:
-    """Return a mask for each image of a batch, (B, 1, H, W). Raises GanzooError for a wrong shape or range."""
-    planes = mask[None] if mask.ndim == 3 else mask
-    if planes.ndim != 4 or planes.shape[1] != 1 or len(planes) not in (1, len(batch)):
-        raise GanzooError(
-            f"mask has the shape {tuple(mask.shape)}; it must have (1, H, W), or (B, 1, H, W) for B images"
-        )
-    if planes.shape[-2:] != batch.shape[-2:]:
-        raise GanzooError(f"mask is {_format_size(planes)}, the image {_format_size(batch)}; make them the same size")
-    if not planes.is_floating_point() or planes.min() < 0 or planes.max() > 1:
-        raise GanzooError("mask must be a tensor of floats in [0, 1]; divide uint8 values by 255")
-    return planes.expand(len(batch), -1, -1, -1)
-
-
-def _format_size(planes: Tensor) -> str:
-    return f"{planes.shape[-1]}×{planes.shape[-2]}"

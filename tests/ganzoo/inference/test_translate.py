@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 import ganzoo as package
 from ganzoo.data.image_io import to_float
 from ganzoo.data.transforms import FILTERS
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, OutOfMemoryError
 from ganzoo.inference.files import translate_files
 from ganzoo.inference.options import StyleOption, style_options
 from ganzoo.inference.output import Output, plan_outputs
@@ -186,6 +187,72 @@ def test_wrong_run_checkpoint_device_or_direction_is_refused(run: Path, tmp_path
         package.load(run, device="gpuu")
     with pytest.raises(GanzooError, match="direction is 'AC'"):
         package.load(run).translate(torch.zeros(3, 8, 8), "AC")
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "message"),
+    [
+        (torch.zeros(1, 8, 8), {}, "image has the shape (1, 8, 8), so 1 channels; the images of domain A have 3"),
+        (torch.zeros(2, 4, 8, 8), {}, "image has the shape (2, 4, 8, 8), so 4 channels; the images of domain A have 3"),
+        (torch.zeros(8, 8), {}, "image has the shape (8, 8); it must have (C, H, W), or (B, C, H, W) for B images"),
+        (
+            torch.zeros(0, 3, 8, 8),
+            {},
+            "image has the shape (0, 3, 8, 8); it must have (C, H, W), or (B, C, H, W) for B images",
+        ),
+        (
+            torch.zeros(3, 8, 8, dtype=torch.uint8),
+            {},
+            "image is a tensor of uint8; it must be of floats in [−1, 1]: image / 127.5 - 1 converts uint8 values",
+        ),
+        (
+            np.zeros((8, 8, 3), np.uint8),
+            {},
+            "image is of the type ndarray; give a path, a PIL image or a tensor; Image.fromarray makes an image of an "
+            "array",
+        ),
+        (Image.new("RGB", (8, 8)), {"mask": 1}, "mask is of the type int; give a path, a PIL image or a tensor"),
+        (
+            Image.new("RGB", (8, 8)),
+            {"size": "big"},
+            "size is 'big'; it must be a number of pixels from 1 on, 'trained' or 'original'",
+        ),
+        (
+            Image.new("RGB", (8, 8)),
+            {"size": 0},
+            "size is 0; it must be a number of pixels from 1 on, 'trained' or 'original'",
+        ),
+        (
+            Image.new("RGB", (8, 8)),
+            {"size": -5},
+            "size is -5; it must be a number of pixels from 1 on, 'trained' or 'original'",
+        ),
+        (Image.new("RGB", (8, 8)), {"tile": "x"}, "--tile is 'x'; it must be at least 16 pixels, auto or none"),
+        (torch.zeros(3, 8, 8), {"tile": 5}, "--tile is 5; it must be at least 16 pixels, auto or none"),
+    ],
+)
+def test_a_wrong_argument_is_not_blamed_on_the_plugin(
+    run: Path, image: Any, options: dict[str, Any], message: str
+) -> None:
+    assert refusal(package.load(run).translate, image, **options) == message
+
+
+def test_tensors_of_any_float_type_are_translated(run: Path) -> None:
+    translator, image = package.load(run), torch.rand(3, 8, 8, dtype=torch.float64) * 2 - 1
+    assert torch.equal(translator.translate(image), translator.translate(image.float()))
+
+
+def test_a_size_that_cannot_fit_into_the_memory_is_refused_before_the_image_is_scaled(
+    run: Path, tmp_path: Path
+) -> None:
+    noise(tmp_path / "p.png", 30, 40)
+    message = (
+        r"p\.png: an image of 1333332×999999 pixels, which needs .*, does not fit into the memory; make it smaller"
+    )
+    with pytest.raises(GanzooError, match=message):
+        translate_files(run, [tmp_path / "p.png"], tmp_path / "out", size=999999)
+    with pytest.raises(OutOfMemoryError, match="make it smaller with --size"):
+        package.load(run).translate(tmp_path / "p.png", size=999999)
 
 
 def test_an_empty_folder_is_refused(run: Path, tmp_path: Path) -> None:
