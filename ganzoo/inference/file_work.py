@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -43,6 +44,7 @@ class FileWork:
     tile: Tile = "auto"
     cleaned: set[Path] = field(default_factory=set)
     summary: Summary = field(default_factory=Summary)
+    counting: Lock = field(default_factory=Lock)
 
     def read(self, job: Job) -> Iterator[Item]:
         """Yield the pages of a file, scaled, with their masks. Raises GanzooError if one of them cannot be read."""
@@ -96,11 +98,7 @@ class FileWork:
         ]
 
     def place(self, item: Item) -> Path:
-        """Return the path of a translation, and count it."""
-        self.summary.paged += bool(item.page.label)
-        self.summary.written += 1
-        if item.shape != item.page.pixels.shape[:2]:
-            self.summary.scaled.add(item.job.number)
+        """Return the path of a translation."""
         return self.path(item.job, item.page.label)
 
     def path(self, job: Job, page: str = "") -> Path:
@@ -112,8 +110,13 @@ class FileWork:
         return path
 
     def write(self, item: Item, translation: Translation, path: Path) -> None:
-        """Write a translation and its masks."""
+        """Write a translation and its masks; count the translation once it is written."""
         self._write_image(self.sized(item, translation), item, path)
+        with self.counting:  # threads write several at once
+            self.summary.paged += bool(item.page.label)
+            self.summary.written += 1
+        if item.scaled:
+            self.summary.scaled.add(item.job.number)
         self.write_masks(item, translation)
 
     def sized(self, item: Item, translation: Translation) -> Tensor:

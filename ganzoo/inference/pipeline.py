@@ -94,6 +94,11 @@ class Item:
         """The number of pixels that the network translates."""
         return self.page.pixels.shape[0] * self.page.pixels.shape[1]
 
+    @property
+    def scaled(self) -> bool:
+        """Whether the page was scaled for its translation."""
+        return self.shape != self.page.pixels.shape[:2]
+
     def fits(self, other: Item) -> bool:
         """Return whether the two can be in one batch: they have the same size, and both have a mask or none."""
         same = self.page.pixels.shape == other.page.pixels.shape

@@ -144,10 +144,13 @@ def translate_video(work: FileWork, job: Job, steadiness: Steadiness, *, workers
     except Exception as error:  # one video must not cost the other files
         work.fail(job, error)
         return
-    work.summary.written += 1
-    work.summary.videos[job.number] = stages.frames
+    summary = work.summary
+    summary.written += 1
+    summary.videos[job.number] = summary.videos.get(job.number, 0) + stages.frames
+    if stages.scaled:
+        summary.scaled.add(job.number)
     if writer.padded:
-        work.summary.padded.add(job.number)
+        summary.padded.add(job.number)
 
 
 class VideoStages:
@@ -177,6 +180,8 @@ class VideoStages:
         self.average = FrameAverage(steadiness.smooth)
         self.frames = 0
         """The number of translated frames."""
+        self.scaled = False
+        """Whether they were scaled for their translation."""
         self.error: Exception | None = None
         """Why the translation ended early."""
         self._encoding = Lock()
@@ -225,8 +230,7 @@ class VideoStages:
         """Count a frame; all are written into one file."""
         self.frames += 1
         self.show(self.frames)
-        if item.shape != item.page.pixels.shape[:2]:
-            self.work.summary.scaled.add(item.job.number)
+        self.scaled = self.scaled or item.scaled
         return Path()
 
     def write(self, item: Item, translation: Translation, path: Path) -> None:

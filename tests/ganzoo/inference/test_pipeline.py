@@ -18,6 +18,7 @@ from PIL import Image
 import ganzoo as package
 from ganzoo.cli.translate import translate_command
 from ganzoo.data.domain_io import DomainIO
+from ganzoo.data.image_io import write_image
 from ganzoo.errors import GanzooError
 from ganzoo.inference import file_work
 from ganzoo.inference.files import translate_files
@@ -261,6 +262,27 @@ def test_failures_are_listed_in_the_order_of_the_files(run: Path, tmp_path: Path
         GanzooError, match=r"out/a.png: it cannot be written.*\n.*in/b.png: the file is empty.*\n2 of 2"
     ):
         translate_files(run, [tmp_path / "in"], tmp_path / "out")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_only_written_translations_are_counted(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], workers: int
+) -> None:
+    for i in range(3):
+        save(tmp_path / f"in/{i}.png", random_image(i, 60, 80))
+
+    def full(pixels: Any, path: Path, **options: Any) -> None:
+        if path.name == "1.png" or path.parts[-2] == "full":
+            raise GanzooError(f"{path}: the disk is full; free some space")
+        write_image(pixels, path, **options)
+
+    monkeypatch.setattr(file_work, "write_image", full)
+    for name in ("full", "out"):
+        with pytest.raises(GanzooError, match="the disk is full"):
+            translate_files(run, [tmp_path / "in"], tmp_path / name, maskers=["round"], workers=workers)
+    whole, most, scaled = capsys.readouterr().out.splitlines()
+    assert whole == "0 of 3 images translated AB"
+    assert most == f"2 of 3 images translated AB, into {tmp_path / 'out'}" and scaled.startswith("2 were scaled to")
 
 
 def test_ctrl_c_finishes_what_is_being_written_and_leaves_no_part_of_a_file(

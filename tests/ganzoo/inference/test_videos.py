@@ -236,6 +236,11 @@ class TestStyles:
         assert np.abs(first - first[0]).max() <= 1 and np.abs(second - second[0]).max() <= 1
         assert np.abs(first - second).max() > 1
 
+    def test_frames_of_all_styles_are_counted(self, run: Run, styled: Path, tmp_path: Path) -> None:
+        source = self.still(tmp_path / "in.mkv")
+        out = run("translate", styled, source, "-o", tmp_path / "out", "--samples", 3)[1]
+        assert out.startswith("1 of 1 videos (18 frames) translated AB with each of 3 styles (3 translations)")
+
     def test_styles_of_frames_are_averaged_by_the_formula(
         self, styled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -314,6 +319,17 @@ def test_averages_of_masks_begin_anew_with_each_video(run: Run, tmp_path: Path) 
         assert run("translate", trained, tmp_path / f"both/{number}.mkv", "-o", alone, *words)[0] == 0
         together = read_video(tmp_path / f"out/{number}.mkv").frames
         np.testing.assert_array_equal(together, read_video(alone).frames)
+
+
+def test_masks_of_two_videos_do_not_replace_one_another(run: Run, tmp_path: Path) -> None:
+    recipe = {"method": "cyclegan", "networks": {"G": GENERATOR}, "maskers": {"composite": {"masker": "round"}}}
+    trained = write_untrained_run(tmp_path / "run", recipe)
+    for name in ("a.mp4", "a.mkv"):
+        h264(tmp_path / "in" / name, frames_of(2))
+    words = ("translate", trained, tmp_path / "in", "-o", tmp_path / "out")
+    code, _, err = run(*words, "--save-masks", tmp_path / "masks")
+    assert code == 2 and "a.mp4 would replace those of" in err and not (tmp_path / "out").exists()
+    assert run(*words)[0] == 0
 
 
 def test_one_mask_serves_all_frames(run: Run, tmp_path: Path) -> None:
