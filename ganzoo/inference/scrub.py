@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ganzoo.recipe.schema import Part, Recipe
@@ -16,6 +16,8 @@ INSIDE = re.compile(r"(?<![\w:/.~-])/(?:[^\s/'\",;:()]+/)+([^\s/'\",;:()]*)")
 """An absolute path of at least two parts within a text; an address such as https://… is none."""
 RELATIVE = ("../", "./", "~", "$")
 """Beginnings of texts that are paths from the author's folder."""
+BESIDE = ("/", "..")
+"""The first parts of a text that is appended to the path of a folder, such as ``/../masks``: no path of a machine."""
 
 
 def scrub_text(text: str) -> str:
@@ -25,9 +27,13 @@ def scrub_text(text: str) -> str:
     ('horses', 'cannot read 1.png: damaged')
     >>> scrub_text(r"C:\\Users\\ann\\horses"), scrub_text("https://arxiv.org/abs/1703.10593")
     ('horses', 'https://arxiv.org/abs/1703.10593')
+    >>> scrub_text("/../masks")
+    '/../masks'
     """
     text = without_secrets(text)
     stripped = re.sub(r"^file:/*(?=/)", "", text)
+    if PurePosixPath(text).parts[:2] == BESIDE:
+        return text
     sentence = ": " in text  # a message that begins with a path
     if not sentence and (Path(stripped).is_absolute() or stripped.startswith(RELATIVE)):
         return Path(stripped).name.replace("$", "")

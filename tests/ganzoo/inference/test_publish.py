@@ -232,6 +232,8 @@ def test_what_cannot_be_published_is_refused_in_one_line(trained: Path, tmp_path
     assert "--to ann: not a name on the hub" in refusal(ganzoo.publish, trained, out, licence="mit", to="ann")
     assert "--dataset a b:" in refusal(ganzoo.publish, trained, out, licence="mit", datasets=("a b",))
     assert "give -o" in refusal(ganzoo.publish, trained)
+    message = "--public: without --to USER/NAME nothing is uploaded; add --to, or leave --public out"
+    assert refusal(ganzoo.publish, trained, out, licence="mit", public=True) == message
     assert "not a published folder" in refusal(ganzoo.publish, trained, to="ann/x")
     assert "there is no checkpoint step-7" in refusal(ganzoo.publish, trained, out, licence="mit", checkpoint="step-7")
     untrained = write_untrained_run(tmp_path / "untranslated", {"method": "untranslated", "train": {}})
@@ -289,6 +291,9 @@ def test_the_exported_file_is_of_the_published_networks(trained: Path, tmp_path:
         ("https://ann:secret@example.org/b.tar?key=secret", "https://example.org/b.tar"),
         ("shards: https://example.org/b.tar?key=secret, damaged", "shards: https://example.org/b.tar, damaged"),
         ("torchvision/alexnet", "torchvision/alexnet"),
+        ("/../masks", "/../masks"),
+        ("/../../ann/masks", "/../../ann/masks"),
+        ("/..masks", "..masks"),
         ("min cycle_l1_AB", "min cycle_l1_AB"),
     ],
 )
