@@ -97,6 +97,51 @@ def test_the_readme_says_of_the_digits_what_their_records_say() -> None:
     assert f"{len(at_limit)} of the {len(trained)} training runs reached the limit of steps" in text
 
 
+def test_the_page_of_real_images_says_what_its_records_say_of_paintings() -> None:
+    records = {one.cell["row"]: one for one in read_bench_records(read_spec(ROOT / "benchmarks/real_paintings.yaml"))}
+    text = " ".join((ROOT / "docs/real_images.md").read_text(encoding="utf-8").split())
+
+    def value(row: str, name: str) -> float:
+        values = records[row].values
+        return values.get(f"{name}_AB", values.get(name, float("nan")))
+
+    def course(row: str) -> dict[int, float]:
+        history = records[row].history
+        return dict(history.get("fd_squeezenet1_1_AB") or history["fd_squeezenet1_1"])
+
+    trained = [row for row in records if row != "originals"]
+    fd, kd, contextual = (
+        {row: value(row, name) for row in records} for name in ("fd_squeezenet1_1", "kd_squeezenet1_1", "contextual")
+    )
+    assert all(one[row] > one["originals"] for one in (fd, kd) for row in trained)
+    assert all(contextual[row] < contextual["originals"] for row in trained)
+    assert f"(FD {fd['originals']:,.0f}, KD {kd['originals']:.0f})" in text
+    assert min(trained, key=fd.__getitem__) == "cyclegan" and min(trained, key=contextual.__getitem__) == "contextual"
+    lowest = min(kd[row] for row in trained)
+    assert f"the lowest FD is CycleGAN's, {fd['cyclegan']:,.0f}, the lowest KD {lowest:.0f}" in text
+    for row, words in {
+        "originals": "paintings (%s)",
+        "cyclegan": "CycleGAN's (%s)",
+        "cut": "CUT's (%s)",
+        "munit": "MUNIT's (%s)",
+        "contextual": "the lowest contextual distance of all, %s",
+    }.items():
+        assert words % f"{contextual[row]:.2f}" in text
+    ends = {row: course(row)[5000] for row in trained}
+    falls = {
+        "art2real": "from %s at step 500 to %s, the lowest of all methods",
+        "cyclegan": "CycleGAN's goes from %s to %s",
+        "cut": "CUT's from %s to %s",
+    }
+    for row, words in falls.items():
+        assert words % (f"{course(row)[500]:,.0f}", f"{ends[row]:,.0f}") in text
+    assert min(ends, key=ends.__getitem__) == "art2real" == min(trained, key=lambda row: min(course(row).values()))
+    assert list(course("art2real").values())[-6:] == sorted(list(course("art2real").values())[-6:], reverse=True)
+    assert f"was {course('munit')[4000]:,.0f} at step 4,000 and rose to {ends['munit']:,.0f}" in text
+    late = [found for step, found in course("contextual").items() if step >= 3500]
+    assert f"between {min(late):,.0f} and {max(late):,.0f} in the last 1,500 steps" in text
+
+
 def test_the_page_of_adaptation_says_what_its_records_say() -> None:
     bench = read_spec(ROOT / "benchmarks/adaptation_mnist_usps.yaml", "small")
     values: dict[str, list[float]] = {}
