@@ -10,6 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 """The configuration of all parts of a spec: they have no other keys than their own, and numbers are finite."""
 
+Whole = Annotated[int, Field(strict=True)]
+"""A whole number; true is none."""
+Number = Annotated[float, Field(strict=True)]
+"""A number; true is none."""
+Digits = Annotated[Whole, Field(ge=0, le=9)]
+"""A number of digits after the decimal point."""
+
 
 class NamedValue(BaseModel):
     """A metric value of the records.
@@ -43,8 +50,8 @@ class Column(NamedValue):
 
     label: str
     better: Literal["more", "less", ""] = ""
-    digits: Annotated[int, Field(ge=0, le=9)] = 3
-    factor: float = 1.0
+    digits: Digits = 3
+    factor: Number = 1.0
 
 
 class Reach(NamedValue):
@@ -57,7 +64,7 @@ class Reach(NamedValue):
         better: whether a value has reached it that is ``more``, or ``less``.
     """
 
-    at: float
+    at: Number
     better: Literal["more", "less"]
 
     def described(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from ganzoo.bench.columns import STRICT
+from ganzoo.bench.columns import STRICT, Digits
 from ganzoo.interfaces import Split
 
 SetName = Annotated[str, Field(pattern=r"^[^|:]+$")]
@@ -57,7 +57,7 @@ class Matrix(BaseModel):
     metric: str | dict[str, Any]
     sets: Annotated[dict[SetName, ImageSet], Field(min_length=2)]
     domains: Annotated[dict[Domain, str], Field(min_length=1)] = {"A": "A", "B": "B"}
-    digits: Annotated[int, Field(ge=0, le=9)] = 1
+    digits: Digits = 1
 
     @field_validator("metric")
     @classmethod

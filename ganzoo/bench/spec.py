@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from ganzoo.bench.columns import STRICT, Column, Reach
+from ganzoo.bench.columns import STRICT, Column, Number, Reach, Whole
 from ganzoo.bench.matrix import Matrix
 from ganzoo.bench.spec_errors import describe
 from ganzoo.errors import GanzooError, MissingResourceError, suggest
@@ -94,7 +94,7 @@ class Paper(_Part):
     """
 
     protocol: str
-    values: dict[Name, dict[str, float]]
+    values: dict[Name, dict[str, Number]]
 
 
 class Spec(_Part):
@@ -125,7 +125,7 @@ class Spec(_Part):
     title: str
     about: str = ""
     page: Path | None = None
-    seeds: Annotated[list[int], Field(min_length=1)] = [0]
+    seeds: Annotated[list[Whole], Field(min_length=1)] = [0]
     checkpoint: Literal["last", "best"] = "last"
     set: list[str] = []
     prepare: dict[Name, Preparation] = {}

@@ -129,5 +129,6 @@ def _need() -> Schema:
         "command": {"type": "string", "description": "The command that makes the folder, without its `-o`."},
     }
     mapping: dict[str, Any] = closed_object({key: properties[key] for key in KEYS})
-    mapping["not"] = {"required": ["recipe", "command"]}
+    others = [{"required": [key]} for key in KEYS if key != "command"]
+    mapping["not"] = {"required": ["command"], "anyOf": others}
     return {"anyOf": [{"type": ["string", "null"]}, mapping]}

@@ -100,6 +100,8 @@ def test_a_folder_and_a_missing_file_are_no_spec(tmp_path: Path, monkeypatch: py
             "digits: it is 'many'; it must be a whole number",
         ),
         ({"seeds": 3}, "seeds: it is 3; it must be a list"),
+        ({"seeds": [True]}, "seeds.0: it is True; it must be a whole number"),
+        ({"columns": [{"value": "x", "label": "x", "factor": True}]}, "factor: it is True; it must be a number"),
         (
             {"columns": [{"value": "x", "label": "x", "factor": float("inf")}]},
             "factor: it is inf; it must be a finite number",

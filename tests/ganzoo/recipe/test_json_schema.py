@@ -71,6 +71,7 @@ MISTAKES = {
     "a weight that is no number": "losses.smooth.weight=heavy",
     "a data set without what it requires": "data=npz",
     "a component without its name": "data={root: photos, size: 2}",
+    "changes beside a command": "needs={cyclegan: {command: bank build photos, set: [a=1]}}",  # a folder of that name
     "an unknown metric": "evaluate.metrics=[cycle_l2]",
     "a metric that is no list": "evaluate.metrics=cycle_l1",
 }
