@@ -97,7 +97,7 @@ def results_at(run: Run, step: int, split: Split | None) -> list[dict[str, Any]]
     if not split or not (matching := [one for one in matching if is_record(one)]):
         return []
     images = {split: data_key(run.dataset, split, run.recipe.data)}
-    return [one for one in matching if one["data"]["keys"] == images]
+    return [one for one in matching if one["data"].get("keys") == images]
 
 
 def evaluate_checkpoint(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, Any]:
