@@ -52,9 +52,12 @@ def describe_plan(bench: Bench, places: Places, only: Sequence[str] = (), shard:
             yield from (f"  {line}" for line in _differences(about.differs, "this row alone"))
         yield from ([f"  settings: {about.budget}"] if about.budget else [])
     yield ""
-    yield _count_runs(bench)
+    missing = missing_cells(bench, read_bench_records(bench))
+    yield _count_runs(bench, len(missing))
     if shard:
-        yield _count_share(bench, shard)
+        cells = shard.cells(bench)
+        names = ", ".join(cell.name for cell in cells if cell in missing)
+        yield f"shard {shard.index}/{shard.count}: {len(cells)} of them; without a record: {names or 'none'}"
 
 
 def _describe_recipe(file: Path, changes: list[str]) -> Iterator[str]:
@@ -79,16 +82,9 @@ def _differences(differs: list[str], of: str) -> Iterator[str]:
         yield f"differs from the paper, {of}: {one}"
 
 
-def _count_runs(bench: Bench) -> str:
+def _count_runs(bench: Bench, missing: int) -> str:
     cells: list[Cell] = [*bench.cells()]
-    missing = len(missing_cells(bench, read_bench_records(bench)))
     count = f"{len(cells)} run{'s' if len(cells) > 1 else ''}: {len(bench.spec.rows)} rows"
     count += f" × {len(bench.spec.data)} data sets" if bench.spec.data else ""
     seeds = f"{len(bench.spec.seeds)} seeds, which vary"
     return f"{count} × {seeds}; {missing} without a record (outdated ones count as recorded)"
-
-
-def _count_share(bench: Bench, shard: Shard) -> str:
-    cells, missing = shard.cells(bench), missing_cells(bench, read_bench_records(bench))
-    names = ", ".join(cell.name for cell in cells if cell in missing)
-    return f"shard {shard.index}/{shard.count}: {len(cells)} of them; without a record: {names or 'none'}"

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import yaml
 
 from ganzoo.bench.records import read_bench_records
-from ganzoo.bench.spec import Bench, read_spec
+from ganzoo.bench.spec import Bench
 from ganzoo.bench.staleness import ImageChecksums, stale
 from ganzoo.provenance.fingerprint import code_key
 from ganzoo.recipe.reader import read_recipe
@@ -146,24 +145,20 @@ def test_another_preparation_marks_the_rows_that_use_it(tmp_path: Path, monkeypa
 
 
 def test_a_run_that_began_with_other_networks_is_trained_again(tmp_path: Path, runs: Runs, run: Run) -> None:
-    first = spec(tmp_path, seeds=[0])
-    make(first)
-    later = tmp_path / "later.yaml"
-    start = [f"train.start={tmp_path}/runs/spec/tiny/{{run}}", "train.steps=2"]
-    later.write_text(first.file.read_text())
-    bench = read_spec(later)
-    bench = Bench(later, "", bench.spec.model_copy(update={"set": start, "page": None}))
-    later.write_text(yaml.safe_dump(bench.spec.model_dump(mode="json", exclude_defaults=True)))
+    make(spec(tmp_path, seeds=[0]))
+    (tmp_path / "later").mkdir()
+    start = f"train.start={tmp_path}/runs/spec/tiny/{{run}}"
+    bench = spec(tmp_path / "later", seeds=[0], set=["train.steps=2", start])
     found = make(bench)
     assert make(bench) == found and len(runs.names) == 4
     make(spec(tmp_path, seeds=[0], set=["train.steps=3"]))  # other networks in the same place
-    assert "outdated: changed since it was run: train.start" in run("table", str(later))[1]
+    assert "outdated: changed since it was run: train.start" in run("table", str(bench.file))[1]
     again = make(bench)
     assert len(runs.names) == 8
     keys = [one["trained_by"][0]["sources"]["train.start"] for one in (*found, *again)]
     assert len(set(keys)) == 4
     shutil.rmtree(tmp_path / "runs/spec")
-    assert "outdated" not in run("table", str(later))[1]  # they are not on this machine
+    assert "outdated" not in run("table", str(bench.file))[1]  # they are not on this machine
 
 
 def test_changed_images_mark_a_row_and_missing_ones_do_not(tmp_path: Path, runs: Runs, run: Run) -> None:
