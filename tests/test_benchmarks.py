@@ -154,6 +154,47 @@ def test_the_page_of_real_images_says_what_its_records_say_of_paintings() -> Non
     assert f"between {min(late):,.0f} and {max(late):,.0f} in the last 1,500 steps" in text
 
 
+def test_the_page_of_real_images_says_what_its_records_say_of_portraits() -> None:
+    records = {one.cell["row"]: one for one in read_bench_records(read_spec(ROOT / "benchmarks/real_portraits.yaml"))}
+    text = " ".join((ROOT / "docs/real_images.md").read_text(encoding="utf-8").split())
+    rows = ("cyclegan", "smcyclegan", "originals")
+    fd, kd = (
+        {row: records[row].values.get(f"{name}_AB", records[row].values.get(name, float("nan"))) for row in rows}
+        for name in ("fd_squeezenet1_1", "kd_squeezenet1_1")
+    )
+    assert fd["cyclegan"] < fd["smcyclegan"] < fd["originals"] and kd["smcyclegan"] > kd["cyclegan"] > kd["originals"]
+    assert "(CycleGAN {:,.0f}, SMCycleGAN {:,.0f}, the portraits {:,.0f})".format(*(fd[row] for row in rows)) in text
+    assert "({:.0f} and {:.0f}, against {:.0f})".format(*(kd[row] for row in rows)) in text
+    for row, words in {
+        "cyclegan": "CycleGAN's FD from %s at step 500 to %s",
+        "smcyclegan": "SMCycleGAN's from %s to %s",
+    }.items():
+        course = dict(records[row].history["fd_squeezenet1_1_AB"])
+        assert words % (f"{course[500]:,.0f}", f"{course[5000]:,.0f}") in text
+
+
+def test_the_page_of_real_images_says_what_its_records_say_of_faces() -> None:
+    records = {one.cell["row"]: one for one in read_bench_records(read_spec(ROOT / "benchmarks/real_faces.yaml"))}
+    text = " ".join((ROOT / "docs/real_images.md").read_text(encoding="utf-8").split())
+    fd, swd = ({row: dict(one.history[name]) for row, one in records.items()} for name in ("fd_squeezenet1_1", "swd"))
+    falls = {"munit": "MUNIT's from %.1f at step 500 to %.1f", "pix2pix": "pix2pix's from %.1f to %.1f"}
+    for row, words in falls.items():
+        assert words % (swd[row][500], swd[row][5000]) in text
+    trained = {row: {step: value for step, value in one.items() if step} for row, one in fd.items()}
+    lowest, highest = ({row: choose(one, key=one.__getitem__) for row, one in trained.items()} for choose in (min, max))
+    assert (lowest["pix2pix"], highest["pix2pix"]) == (1500, 3000) and (lowest["munit"], highest["munit"]) == (
+        5000,
+        2000,
+    )
+    values = (fd["pix2pix"][1500], fd["pix2pix"][3000], fd["pix2pix"][5000])
+    words = "FD is lowest at step 1,500 ({:,.0f}), highest at step 3,000 ({:,.0f}), and {:,.0f} at the end"
+    assert words.format(*values) in text
+    values = (fd["munit"][2000], fd["munit"][5000])
+    assert "highest value, {:,.0f}, at step 2,000, and its lowest, {:,.0f}, at the end".format(*values) in text
+    columns = ("fd_squeezenet1_1", "kd_squeezenet1_1", "swd")
+    assert all(records["munit"].values[name] < records["pix2pix"].values[name] for name in columns)
+
+
 def test_the_page_of_adaptation_says_what_its_records_say() -> None:
     bench = read_spec(ROOT / "benchmarks/adaptation_mnist_usps.yaml", "small")
     values: dict[str, list[float]] = {}
