@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+
+NO_MEMORY = re.compile(
+    r"out of memory|not enough memory|can(no|')t allocate memory|unable to allocate|failed to allocate|alloc_failed",
+    re.IGNORECASE,
+)
+"""What torch, CUDA's libraries and NumPy say of a lack of memory; "memory" alone is also in other errors."""
 
 
 class GanzooError(Exception):
@@ -67,8 +74,19 @@ class RunInterruptedError(GanzooError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means a lack of memory: whether its type or text contains the word "memory"."""
-    return "memory" in f"{type(error).__name__} {error}".lower()
+    """Return whether an error means a lack of memory, by its type or its text.
+
+    >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"))
+    True
+    >>> is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
+    True
+    >>> is_out_of_memory(RuntimeError("CUDA error: an illegal memory access was encountered"))
+    False
+    >>> is_out_of_memory(RuntimeError("more than one element of the tensor refers to a single memory location"))
+    False
+    """
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's, without its import
+    return named or bool(NO_MEMORY.search(str(error)))
 
 
 @contextmanager

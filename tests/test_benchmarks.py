@@ -186,11 +186,10 @@ def test_the_page_of_real_images_says_what_its_records_say_of_faces() -> None:
         5000,
         2000,
     )
-    values = (fd["pix2pix"][1500], fd["pix2pix"][3000], fd["pix2pix"][5000])
     words = "FD is lowest at step 1,500 ({:,.0f}), highest at step 3,000 ({:,.0f}), and {:,.0f} at the end"
-    assert words.format(*values) in text
-    values = (fd["munit"][2000], fd["munit"][5000])
-    assert "highest value, {:,.0f}, at step 2,000, and its lowest, {:,.0f}, at the end".format(*values) in text
+    assert words.format(*(fd["pix2pix"][step] for step in (1500, 3000, 5000))) in text
+    words = "highest value, {:,.0f}, at step 2,000, and its lowest, {:,.0f}, at the end"
+    assert words.format(*(fd["munit"][step] for step in (2000, 5000))) in text
     columns = ("fd_squeezenet1_1", "kd_squeezenet1_1", "swd")
     assert all(records["munit"].values[name] < records["pix2pix"].values[name] for name in columns)
 

@@ -15,6 +15,7 @@ from ganzoo.build import Experiment, metric_origins
 from ganzoo.check.profile import format_profile, format_sources, measure_steps, profile_forward
 from ganzoo.contracts.dataset import try_dataset
 from ganzoo.data.loader import Reader, make_step, spread_rows
+from ganzoo.data.sample_cache import entry_bytes
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.inspection import inspect_components
@@ -91,7 +92,8 @@ def check(
         check_schedule(train, method, experiment.total_steps, steps, origin)
     if method.phases and not quick:
         seed, origins = train.seed, metric_origins(recipe.metrics)
-        try_metrics(Evaluator(experiment.engine, reader, experiment.metrics, seed=seed, origins=origins))
+        evaluator = Evaluator(experiment.engine, reader, experiment.metrics, seed=seed, origins=origins)
+        try_metrics(evaluator, recipe.evaluate.best)
     say(dump_yaml(recipe.resolved()))
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:
@@ -116,24 +118,20 @@ def check(
 
 
 def training_bytes(reader: Reader, counts: Mapping[str, int]) -> int:
-    """Return the bytes of all training images as they are cached; of images in their own sizes some are measured.
+    """Return the bytes of all training images as they are cached, by the mean of some of each domain.
 
     Args:
         reader: the reader of the images.
         counts: domain → number of its training images.
     """
-    data, total = reader.dataset, 0
+    total = 0
     for domain, count in counts.items():
-        channels = 1 if domain in data.classes else data.channels[domain]
-        shapes = [reader.images.read_shape] if reader.images.read_shape else _some_shapes(reader, domain, count)
-        total += round(count * sum(height * width for height, width in shapes) / len(shapes) * channels)
+        rows = spread_rows({domain: count}, MEASURED)
+        shape = reader.images.read_shape
+        samples = [reader.read("train", domain, row.indices[domain], shape, draft=True) for row in rows]
+        sizes = [entry_bytes(sample) for sample in samples]
+        total += round(count * sum(sizes) / len(sizes))
     return total
-
-
-def _some_shapes(reader: Reader, domain: str, count: int) -> list[tuple[int, int]]:
-    rows = spread_rows({domain: count}, MEASURED)
-    images = [reader.read("train", domain, row.indices[domain]).image for row in rows]
-    return [(image.shape[0], image.shape[1]) for image in images]
 
 
 def _images_of_a_trial(method: Method) -> int:

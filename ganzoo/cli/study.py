@@ -52,7 +52,7 @@ def study_command() -> None:
 )
 @click.option("--direction", type=click.Choice(["AB", "BA"]), help="Of runs.  [default: the method's first]")
 @click.option("--checkpoint", default="", help="Of runs.  [default: best if there is one, else last]")
-@click.option("--seed", default=0, show_default=True, help="Of the drawn images, their sides, and the intervals.")
+@click.option("--seed", default=0, show_default=True, help="Of the drawn images and their sides.")
 @DEVICE
 def make_command(runs: tuple[Path, ...], out: Path, task: Any, real: Path | None, **options: Any) -> None:
     """Write the page of a study of RUNS: folders of runs, or of translated images.

@@ -20,6 +20,7 @@ from PIL import Image
 
 from ganzoo.data.image_io import open_image
 from ganzoo.errors import GanzooError, MissingResourceError
+from ganzoo.utils.reading import read_text
 
 Write = Callable[[Path], None]
 PARTS = (
@@ -46,7 +47,7 @@ def maps(folder: Path) -> dict[str, Write]:
     for split, name in (("train", "train"), ("test", "val")):
         for image in _images(folder / name, source):
             for domain, left in (("A", True), ("B", False)):
-                files[f"{split}{domain}/{image.stem}.png"] = partial(_write_half, image, left)
+                _add(files, f"{split}{domain}/{image.stem}.png", partial(_write_half, image, left), image)
     return files
 
 
@@ -59,10 +60,11 @@ def cityscapes(folder: Path) -> dict[str, Write]:
             stem = photograph.stem.removesuffix("_leftImg8bit")
             labels = folder / "gtFine" / name / photograph.parent.name / f"{stem}_gtFine_color.png"
             _require(labels, source)
-            files[f"{split}A/{stem}.png"] = partial(_write_scaled, labels, CITYSCAPES_SIZE, Image.Resampling.NEAREST)
-            files[f"{split}B/{stem}.png"] = partial(
-                _write_scaled, photograph, CITYSCAPES_SIZE, Image.Resampling.BICUBIC
-            )
+            for domain, image, how in (
+                ("A", labels, Image.Resampling.NEAREST),
+                ("B", photograph, Image.Resampling.BICUBIC),
+            ):
+                _add(files, f"{split}{domain}/{stem}.png", partial(_write_scaled, image, CITYSCAPES_SIZE, how), image)
     return files
 
 
@@ -83,8 +85,8 @@ def celebamask_hq(folder: Path) -> dict[str, Write]:
             raise MissingResourceError(f"{face}: it has no masks in CelebAMask-HQ-mask-anno, which is in {source}")
         masks = parts[int(face.stem)]
         split = "test" if int(face.stem) >= FIRST_TEST_FACE else "train"
-        files[f"{split}/masks/{face.stem:0>5}.png"] = partial(_write_classes, masks)
-        files[f"{split}/images/{face.stem:0>5}.png"] = partial(_write_like, face, next(iter(masks.values())))
+        _add(files, f"{split}/masks/{face.stem:0>5}.png", partial(_write_classes, masks), face)
+        _add(files, f"{split}/images/{face.stem:0>5}.png", partial(_write_like, face, next(iter(masks.values()))), face)
     return files
 
 
@@ -95,8 +97,8 @@ def wikiart(folder: Path) -> dict[str, Write]:
     genres: dict[str, str] = {}
     for name in ("genre_train.csv", "genre_val.csv"):
         _require(folder / name, source)
-        with (folder / name).open(encoding="utf-8", newline="") as opened:
-            genres |= {row[0]: row[1].strip() for row in csv.reader(opened) if len(row) == 2}
+        lines = read_text(folder / name).splitlines()
+        genres |= {row[0]: row[1].strip() for row in csv.reader(lines) if len(row) == 2}
     sets = {name: _by_artist(paintings, artist, most) for name, (artist, most) in ARTISTS.items()}
     sets["ukiyoe"] = _some([one for one in paintings if one.startswith(f"{UKIYO_E[0]}/")], UKIYO_E[1])
     sets |= {
@@ -121,10 +123,17 @@ LAYOUTS: Mapping[str, Callable[[Path], dict[str, Write]]] = MappingProxyType(
 
 def _images(folder: Path, source: str) -> list[Path]:
     """Return the images in a folder and those below it, sorted. Raises MissingResourceError if there are none."""
-    found = sorted(one for one in folder.rglob("*") if re.fullmatch(r"\.(jpe?g|png)", one.suffix.lower()))
+    found = sorted(one for one in folder.rglob("[!.]*") if re.fullmatch(r"\.(jpe?g|png)", one.suffix.lower()))
     if not found:
         raise MissingResourceError(f"{folder}: it has no images; it should be from {source}")
     return found
+
+
+def _add(files: dict[str, Write], name: str, write: Write, image: Path) -> None:
+    """Add a file to write. Raises GanzooError if another image would be written there, too."""
+    if name in files:
+        raise GanzooError(f"{image}: another image would become {name}, too; rename or remove one")
+    files[name] = write
 
 
 def _require(file: Path, source: str) -> None:
@@ -147,12 +156,14 @@ def _write_half(image: Path, left: bool, target: Path) -> None:
         if width % 2:
             raise GanzooError(f"{image}: its width, {width} pixels, is odd, so it has no two halves")
         box = (0, 0, width // 2, height) if left else (width // 2, 0, width, height)
-        opened.convert("RGB").crop(box).save(target)
+        half = opened.convert("RGB").crop(box)
+    half.save(target)  # here, as an error in it is not the image's
 
 
 def _write_scaled(image: Path, size: tuple[int, int], how: Image.Resampling, target: Path) -> None:
     with open_image(image) as opened:
-        opened.convert("RGB").resize(size, how).save(target)
+        scaled = opened.convert("RGB").resize(size, how)
+    scaled.save(target)
 
 
 def _write_like(image: Path, mask: Path, target: Path) -> None:

@@ -47,7 +47,7 @@ def _divide(module: nn.Module) -> None:
     elif 0 < layers <= LARGEST:
         _set_forward(module, _Block([module], module.forward))
     elif isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward and layers:
-        _set_forward(module, _in_turn(_segments(module)))
+        _set_forward(module, _InTurn(_segments(module)))
     elif layers:
         recompute_blocks(module)
 
@@ -69,7 +69,7 @@ def _segments(sequence: nn.Sequential) -> list[Callable[..., Any]]:
 
     def finish() -> None:
         if layers:
-            steps.append(_Block(layers.copy(), _in_turn(layers.copy())))
+            steps.append(_Block(layers.copy(), _InTurn(layers.copy())))
             layers.clear()
 
     for child in sequence.children():
@@ -86,13 +86,21 @@ def _segments(sequence: nn.Sequential) -> list[Callable[..., Any]]:
     return steps
 
 
-def _in_turn(steps: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
-    def forward(maps: Any) -> Any:
-        for step in steps:
+class _InTurn:
+    """Steps that run one after another: an object, as a deep copy of a network shares the functions it has.
+
+    Args:
+        steps: the steps.
+    """
+
+    def __init__(self, steps: Sequence[Callable[..., Any]]) -> None:
+        self.steps = list(steps)
+
+    def __call__(self, maps: Any) -> Any:
+        """Return what the last step returns."""
+        for step in self.steps:
             maps = step(maps)
         return maps
-
-    return forward
 
 
 class _Block:

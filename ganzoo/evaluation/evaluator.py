@@ -17,7 +17,7 @@ from ganzoo.data.loader import Reader, evaluation_rows, make_step
 from ganzoo.data.sampler import Row, image_counts
 from ganzoo.engine.available import AvailableNetworks, missing_for
 from ganzoo.engine.engine import Engine
-from ganzoo.errors import GanzooError, MissingResourceError
+from ganzoo.errors import GanzooError, MissingResourceError, catch_out_of_memory
 from ganzoo.evaluation.bootstrap import intervals
 from ganzoo.evaluation.metric_calls import Columns, MetricCalls
 from ganzoo.evaluation.reference_features import ReferenceFeatures, failure_reason, stack_rows, to_numpy
@@ -148,7 +148,7 @@ class Evaluator:
         result = Evaluation(images=collected.images, failed=dict(collected.failed))
         for name, calls in self.calls.items():
             for direction in self.measured(calls.metric, result.images):
-                if name not in result.failed:
+                if name not in collected.failed:
                     rows = collected.rows.get((name, direction), {})
                     self._compute(result, name, rows, direction, split, bootstrap)
         if self.engine.accelerator.num_processes > 1:  # all must decide alike, also after a failure of one of them
@@ -211,12 +211,13 @@ class Evaluator:
                 show(start)
                 batch, only = rows[start : start + self.batch], self.directions if self.lacks else None
                 try:
-                    for step in evaluation_steps(self.engine, self.reader, split, batch, self.seed, only):
-                        self._collect(measuring, by_sample, step, used, failed)
-                        for domain, of_step in step.names.items():
-                            named = zip(step.samples, of_step, strict=True)
-                            names[domain] |= {i: name for i, name in named if i < used[domain]}
-                except GanzooError as error:  # an image that cannot be read: the other processes must learn of it
+                    with catch_out_of_memory("a batch does not fit into the memory", lambda: "lower evaluate.batch"):
+                        for step in evaluation_steps(self.engine, self.reader, split, batch, self.seed, only):
+                            self._collect(measuring, by_sample, step, used, failed)
+                            for domain, of_step in step.names.items():
+                                named = zip(step.samples, of_step, strict=True)
+                                names[domain] |= {i: name for i, name in named if i < used[domain]}
+                except GanzooError as error:  # such as an image that cannot be read: the other processes must know
                     failed.update(dict.fromkeys(measuring, str(error)))
                     break
         return used
@@ -277,6 +278,8 @@ class Evaluator:
                 limit = result.images[target] if metric.reference == "measured" else 0
                 real = self.references.of(calls, of_split, target, limit)
                 about |= {"n_real": len(next(iter(real.values()))), "real": f"{target} of {of_split}"}
+            if name in result.failed:  # in another direction, and perhaps on this process only: all need the above
+                return
             with self.engine.evaluating():  # a metric may use the networks here, too
                 values, caution = calls.compute(columns, real)
                 spread = self._intervals(calls, columns, real, bootstrap)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from hashlib import sha256
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from ganzoo.provenance.fingerprint import code_key
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
 from ganzoo.utils.tensors import cache_tensors, cached_tensors
+
+Part = TypeVar("Part")
 
 
 class ReferenceFeatures:
@@ -64,7 +67,7 @@ class ReferenceFeatures:
         if not metric.cache_key:
             return self._compute(calls, split, domain, count)
         code, content = code_key(type(metric).__module__), self.content(split, domain, count)
-        name = hashlib.sha256(f"{code} {metric.cache_key} {content}".encode()).hexdigest()
+        name = sha256(f"{code} {metric.cache_key} {content}".encode()).hexdigest()
         file = cache_folder() / "real" / f"{name[:32]}.cached"
         cached: Columns | None = cached_tensors(file)  # None, too, for a damaged file: the rows are computed again
         missing = [cached is None]
@@ -93,29 +96,38 @@ class ReferenceFeatures:
                             own_rows.setdefault(key, {})[sample] = value
         except Exception as error:  # report it to every process, or the others would wait for this one
             problem = failure_reason(error)
-        parts = [(problem, own_rows)]
-        if self.accelerator.num_processes > 1:
-            parts = gather_object(parts)
-        if problems := [one for one, _ in parts if one]:
-            raise GanzooError(problems[0])
-        names = dict.fromkeys(key for _, part in parts for key in part)
-        return {key: stack_rows({i: row for _, part in parts for i, row in part.get(key, {}).items()}) for key in names}
+        parts = self._gathered(problem, own_rows)
+        names = dict.fromkeys(key for part in parts for key in part)
+        return {key: stack_rows({i: row for part in parts for i, row in part.get(key, {}).items()}) for key in names}
 
     def content(self, split: Split, domain: str, count: int) -> str:
         """Return a checksum of the first ``count`` images of a domain, scaled and cropped as for evaluation.
 
-        It does not depend on the images' names and order. Every process must call this.
+        It does not depend on the images' names and order. Every process must call this. Raises GanzooError on all
+        processes if one of them cannot read an image.
         """
         key = (split, domain, count)
         if key not in self._digests:
-            own_digests = [
-                hashlib.sha256(str(image.shape).encode() + image.tobytes()).hexdigest()
-                for batch in self._batches(split, domain, count)
-                for image in batch.planes[f"real_{domain}"]
-            ]
-            digests = gather_object(own_digests) if self.accelerator.num_processes > 1 else own_digests
-            self._digests[key] = hashlib.sha256(" ".join(sorted(digests)).encode()).hexdigest()
+            own_digests: list[str] = []
+            problem = ""
+            try:
+                for batch in self._batches(split, domain, count):
+                    images = batch.planes[f"real_{domain}"]
+                    own_digests += [sha256(str(one.shape).encode() + one.tobytes()).hexdigest() for one in images]
+            except Exception as error:  # as in _compute
+                problem = failure_reason(error)
+            digests = [digest for part in self._gathered(problem, own_digests) for digest in part]
+            self._digests[key] = sha256(" ".join(sorted(digests)).encode()).hexdigest()
         return self._digests[key]
+
+    def _gathered(self, problem: str, own: Part) -> list[Part]:
+        """Return the parts of all processes. Raises GanzooError on all of them if one has a problem."""
+        parts = [(problem, own)]
+        if self.accelerator.num_processes > 1:
+            parts = gather_object(parts)
+        if problems := [one for one, _ in parts if one]:
+            raise GanzooError(problems[0])
+        return [part for _, part in parts]
 
     def _batches(self, split: Split, domain: str, count: int) -> Iterator[Batch]:
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index

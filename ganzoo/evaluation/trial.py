@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ ORDER: tuple[Split, ...] = ("validation", "test", "train")
 SMALLER = "lower images.size, or remove the metric"
 
 
-def try_metrics(evaluator: Evaluator) -> None:
+def try_metrics(evaluator: Evaluator, best: str | None) -> None:
     """Prepare all metrics, and compute the rows and values of some images, which are discarded.
 
     They are validation images if there are two of each domain, else test or training images. Without metrics nothing is
@@ -36,12 +36,15 @@ def try_metrics(evaluator: Evaluator) -> None:
 
     Args:
         evaluator: the evaluator of a run that has not started.
+        best: the recipe's ``evaluate.best``.
 
-    Raises GanzooError if a metric fails, or if two of them give a value of the same name.
+    Raises GanzooError if a metric fails, if two of them give a value of the same name, or if none gives the value that
+    ``best`` names.
     """
     if not evaluator.calls:
         return
     owners: dict[str, str] = {}
+    complete = True
     counts = {one: image_counts(evaluator.reader.dataset, one) for one in ORDER}
     split: Split = next((one for one in ORDER if min(counts[one].values()) >= BATCH), "train")
     evaluator.prepare()
@@ -65,7 +68,16 @@ def try_metrics(evaluator: Evaluator) -> None:
                     reason = str(error).removeprefix("evaluate.metrics: ").removeprefix(f"{name}: ")
                     error.args = (f"evaluate.metrics: {name}: {reason}",)
                     raise
+                complete = complete and bool(values)
                 value_names(values, name, direction if len(directions) > 1 else "", owners)
+    if best and complete:
+        require_value(best, owners)
+
+
+def require_value(best: str, names: Iterable[str]) -> None:
+    """Raise GanzooError if ``evaluate.best``, ``min NAME`` or ``max NAME``, names none of the values."""
+    if (name := best.split()[1]) not in (known := list(names)):
+        raise GanzooError(f"evaluate.best: there is no value {name!r}; there are: {', '.join(known)}")
 
 
 def _steps(evaluator: Evaluator, split: Split) -> Iterator[Step]:

@@ -39,7 +39,8 @@ class Training:
         guard: of non-finite steps and damaged images.
         saved: the step of the checkpoint ``last``.
         unannounced: whether a checkpoint was written that callbacks were not called for.
-        in_step: whether a step is being computed, so that the weights may be of two different steps.
+        in_step: whether a step is being computed, logged or evaluated. Before its end the weights may be of two
+            different steps, or the best value, the patience and the learning rate lack this step's evaluation.
     """
 
     run: Run
@@ -75,7 +76,7 @@ def train(run: Run) -> dict[str, float]:
 def _train(run: Run) -> dict[str, float]:
     progress, sums = run.restore()
     start = progress.step
-    training = Training(run, progress, Meters(run, sums), StepGuard(run, progress), saved=start)
+    training = Training(run, progress, Meters(run, sums, progress.interval), StepGuard(run, progress), saved=start)
     stop = start_session(training)
     announces = run.accelerator.is_main_process
     with (
@@ -94,11 +95,13 @@ def _train(run: Run) -> dict[str, float]:
             stopped = training.guard.check(index, batches, losses, flags, signal.received)
             training.meters.add(losses, skipped=training.guard.skipped)
             step = progress.step = index + 1
-            training.in_step = False
             line.advance(step)
             if is_due(run, step, run.recipe.train.log):
                 log(training, line)
             ended = is_due(run, step, run.recipe.evaluate.every) and evaluate(training)
+            if ended and training.meters.interval.steps:
+                log(training, line)
+            training.in_step = False
             if ended or is_due(run, step, run.recipe.train.sample):
                 draw_samples(run, step)
             save_due(training, at_once=stopped or ended or bool(training.guard.failure))
@@ -116,8 +119,9 @@ def _train(run: Run) -> dict[str, float]:
 def saving_before_errors(training: Training) -> Iterator[None]:
     """Save ``last`` when an error ends the training; report a Ctrl-C that ends it at once.
 
-    After an error within a step that has updated networks in part, the last checkpoint stays as it is. So it does with
-    several processes, as one of them cannot save by itself.
+    After an error within a step that has updated networks, or in its evaluation, the last checkpoint stays as it is:
+    the resumed run computes and evaluates that step again. So it does with several processes, as one of them cannot
+    save by itself.
     """
     run = training.run
     try:
@@ -241,6 +245,7 @@ def save(training: Training, name: str) -> None:
         name: the checkpoint's name: ``last``, ``best`` or ``step-N``.
     """
     run, progress = training.run, training.progress
+    progress.interval = training.meters.interval
     data = run.dataset
     saved = {**asdict(progress), "channels": dict(data.channels), "classes": dict(data.classes)}
     saved |= {"ranges": dict(data.ranges), "sessions": run.sessions, "partition": run.partition}
@@ -349,7 +354,8 @@ def draw_samples(run: Run, step: int) -> None:
     shown = spread_rows(image_counts(run.dataset, split), 8)
     with run.engine.evaluating():
         try:
-            steps = list(evaluation_steps(run.engine, run.reader, split, shown, run.recipe.train.seed))
+            with catch_out_of_memory("a grid of samples does not fit into the memory", lambda: "lower images.size"):
+                steps = list(evaluation_steps(run.engine, run.reader, split, shown, run.recipe.train.seed))
         except GanzooError as error:  # an image that became unreadable: samples are not worth a run
             run.write_event("samples-failed", step=step, why=str(error))
             run.say(f"step {step}: no samples: {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,28 +16,41 @@ if TYPE_CHECKING:
     from ganzoo.training.run import Run
 
 
+@dataclass
+class Interval:
+    """The steps since the last line of the log.
+
+    Args:
+        steps: their number.
+        seconds: the time that they took.
+        wait_seconds: the part of it that was spent waiting for images.
+    """
+
+    steps: int = 0
+    seconds: float = 0.0
+    wait_seconds: float = 0.0
+
+
 class Meters:
     """Computes means of the loss terms over a logging interval, and the training speed.
 
     Args:
         run: the run.
         sums: sums and counts of the terms, by name, from a checkpoint that was saved within an interval; else empty.
+        interval: the steps and times of that interval, from the same checkpoint.
 
     After ``write``, ``images_per_s`` is the speed of the interval, and ``wait_share`` is the share of its time (0 … 1)
     that was spent waiting for images.
     """
 
-    def __init__(self, run: Run, sums: Mapping[str, Tensor]) -> None:
+    def __init__(self, run: Run, sums: Mapping[str, Tensor], interval: Interval) -> None:
         self.run = run
         self.sums = dict(sums)
+        self.interval = interval
         self.names: list[str] = []
         self.images_per_s = 0.0
         self.wait_share = 0.0
         self.start()
-        self._reset()
-
-    def _reset(self) -> None:
-        self.steps, self.wait_seconds, self.seconds = 0, 0.0, 0.0
 
     def start(self) -> None:
         """Start the clock of a step; call this before its images are read."""
@@ -51,9 +65,9 @@ class Meters:
 
         The terms stay on the device; those of a skipped step are not counted.
         """
-        self.steps += 1
-        self.wait_seconds += self.arrived - self.started
-        self.seconds += time.perf_counter() - self.started
+        self.interval.steps += 1
+        self.interval.wait_seconds += self.arrived - self.started
+        self.interval.seconds += time.perf_counter() - self.started
         self.names = list(losses)
         for name, value in {} if skipped else losses.items():
             precise = value if value.device.type == "mps" else value.double()  # Apple's GPUs have no float64
@@ -76,9 +90,9 @@ class Meters:
         if names:
             stacked = torch.stack([self.sums[name] / self.sums[f"#{name}"] for name in names])
             means = dict(zip(names, self.run.accelerator.reduce(stacked, "mean").tolist(), strict=True))
-        self.sums = {}
-        self.images_per_s = self.steps * self.run.sampler.global_batch / max(self.seconds, 1e-9)
-        self.wait_share = self.wait_seconds / max(self.seconds, 1e-9)
+        ended, self.interval, self.sums = self.interval, Interval(), {}
+        self.images_per_s = ended.steps * self.run.sampler.global_batch / max(ended.seconds, 1e-9)
+        self.wait_share = ended.wait_seconds / max(ended.seconds, 1e-9)
         if self.run.accelerator.is_main_process:
             self.run.files.metrics.append(
                 step=step,
@@ -88,9 +102,8 @@ class Meters:
                 images_per_s=round(self.images_per_s, 2),
                 data_wait=round(self.wait_share, 4),
                 memory=peak_memory(self.run.accelerator.device),
-                seconds=round(self.seconds, 3),
+                seconds=round(ended.seconds, 3),
             )
-        self._reset()
         return means
 
     def seconds_left(self, step: int) -> float:

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from ganzoo.errors import GanzooError
+from ganzoo.evaluation.trial import require_value
 from ganzoo.training.lr_policy import Plateau
+from ganzoo.training.meters import Interval
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Progress:
         ended: the run's length in steps if it ended early, else 0; with another length the run continues.
         waited: the recipe's ``evaluate.patience`` if the run ended because of it, else 0.
         plateau: the state of the learning rate's policy ``plateau``.
+        interval: the steps since the last line of the log.
     """
 
     step: int = 0
@@ -36,6 +38,7 @@ class Progress:
     ended: int = 0
     waited: int = 0
     plateau: Plateau = field(default_factory=Plateau)
+    interval: Interval = field(default_factory=Interval)
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Progress:
@@ -61,8 +64,8 @@ class Progress:
         if not criterion:
             return False
         direction, name = criterion.split()
-        if name not in values and not metric_failed:
-            raise GanzooError(f"evaluate.best: there is no value {name!r}; there are: {', '.join(values)}")
+        if not metric_failed:
+            require_value(criterion, values)
         if self.best_of != criterion:
             self.best, self.best_of, self.stale = None, criterion, 0
         value, best = values.get(name, math.nan), self.best

@@ -17,7 +17,7 @@ from typing import Any
 from ganzoo.errors import GanzooError
 from ganzoo.report.run_log import RunLog
 from ganzoo.training.inventory import LOCK, PROGRESS, checkpoint_sizes, disk_size, find_runs, is_run
-from ganzoo.utils.atomic import REMOVED, ProcessLock, find_complete, flush_folder, lock_file, sibling_path
+from ganzoo.utils.atomic import REMOVED, ProcessLock, find_complete, lock_file, remove_folder, sibling_path
 from ganzoo.utils.reading import parse_mapping, read_text
 
 
@@ -103,7 +103,7 @@ def remove(plan: Sequence[Removal]) -> int:
             elif sys.platform == "win32":  # Windows cannot rename a folder with an open file
                 locks[removal.run].release()
             for place in places:
-                _remove_folder(place)
+                remove_folder(place)
     return sum(one.bytes for one in plan)
 
 
@@ -120,19 +120,6 @@ def _locked(run: Path) -> ProcessLock:
     if not lock.held:
         raise GanzooError(f"{run}: it cannot be locked, so it may be in training; delete it yourself if it is not")
     return lock
-
-
-def _remove_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        return
-    removed = sibling_path(folder, REMOVED)
-    shutil.rmtree(removed, ignore_errors=True)
-    try:
-        folder.rename(removed)
-    except OSError as error:
-        raise GanzooError(f"{folder}: cannot be deleted: {error.strerror}") from None
-    flush_folder(folder.parent)
-    shutil.rmtree(removed, ignore_errors=True)
 
 
 def users_of(plan: Sequence[Removal], root: Path) -> list[str]:

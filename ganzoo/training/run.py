@@ -104,8 +104,9 @@ class Run:
     ) -> Run:
         """Check recipe and images, build the parts, and create the run's folder or check that it is of the same run.
 
-        A new run first tries a step and its metrics, so that one that cannot be trained leaves no folder. The folder
-        stays locked until the training ends. Changed settings are printed.
+        A new run first tries a step, and every run its metrics, so that one that cannot be trained leaves no folder,
+        and a resumed one fails before it trains. The folder stays locked until the training ends. Changed settings are
+        printed.
 
         Args:
             recipe: the YAML file.
@@ -132,8 +133,8 @@ class Run:
         if fresh or not run.files.resumes:
             run.load_start()
             run.try_step()
-            if run.total:
-                try_metrics(run.evaluator)
+        if run.total:
+            try_metrics(run.evaluator, checked.evaluate.best)
         if accelerator.is_main_process:
             run.open_folder(fresh)
         accelerator.wait_for_everyone()
@@ -273,7 +274,8 @@ class Run:
         """Load the checkpoint ``last``; return its progress and the sums of its unfinished logging interval.
 
         The sums are those that ``Meters`` starts with. Lines of metrics.jsonl and results.jsonl after its step are
-        removed. Without a checkpoint, the progress is at step 0 and there are no sums. Every process must call this.
+        removed, and so is a ``best`` of a later step. Without a checkpoint, the progress is at step 0 and there are no
+        sums. Every process must call this.
 
         Raises SettingsChangedError if an earlier version of ganzoo wrote the checkpoint, and GanzooError if a file is
         missing, damaged or has weights of another architecture.
@@ -295,5 +297,7 @@ class Run:
         self.sessions = saved["sessions"]
         with guard_content(last / PROGRESS, "the progress of a run"):
             progress = Progress.of(saved)
+        if find_checkpoint(self.files.checkpoint("best")) is None:
+            progress.best = None  # the next evaluation saves one
         self.write_event("resumed", step=progress.step)
         return progress, sums

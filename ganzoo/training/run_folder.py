@@ -31,6 +31,7 @@ from ganzoo.utils.atomic import (
     clean_temporaries,
     is_folder_name,
     lock_file,
+    remove_folder,
     sibling_path,
 )
 from ganzoo.utils.core_yaml import dump_yaml
@@ -178,14 +179,18 @@ class RunFolder:
     def cut_logs(self) -> None:
         """Repair the checkpoint ``last``, and remove the lines of metrics.jsonl and results.jsonl after its step.
 
-        The resumed run writes these lines again. Without a checkpoint all lines are removed. What killed processes
-        left is deleted. Raises DamagedError, before anything is changed, for a checkpoint of which a file is missing or
-        damaged.
+        The resumed run writes these lines again. Without a checkpoint all lines are removed. The checkpoint ``best`` is
+        deleted if it is of a later step than ``last``, so of weights that the resumed run may not reach. What killed
+        processes left is deleted. Raises DamagedError, before anything is changed, for a checkpoint of which a file is
+        missing or damaged.
         """
-        last, step = self.checkpoint("last"), -1
+        last, best, step = self.checkpoint("last"), self.checkpoint("best"), -1
         if repair_checkpoint(last):
             verify_checkpoint(last)
             step = int(read_progress(last)["step"])
+        if step >= 0 and repair_checkpoint(best) and (of_best := int(read_progress(best)["step"])) > step:
+            self.write_event("best-deleted", step=of_best, last=step)
+            remove_folder(best)
         for leftover in last.parent.glob(".*.*"):
             clean_replacement(last.with_name(leftover.stem.removeprefix(".")), PROGRESS)
         for folder in (self.path, self.path / "samples"):

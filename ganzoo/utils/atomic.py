@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ganzoo.errors import BusyError
+from ganzoo.errors import BusyError, GanzooError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -100,6 +100,23 @@ def clean_replacement(folder: Path, mark: str) -> None:
         shutil.rmtree(sibling_path(folder, word), ignore_errors=True)
     if (folder / mark).is_file():
         shutil.rmtree(sibling_path(folder, "old"), ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder, if it is there: first it gets the hidden name of what is deleted, so none is left in part.
+
+    Raises GanzooError if that is not possible.
+    """
+    if not folder.is_dir():
+        return
+    removed = sibling_path(folder, REMOVED)
+    shutil.rmtree(removed, ignore_errors=True)
+    try:
+        folder.rename(removed)
+    except OSError as error:
+        raise GanzooError(f"{folder}: cannot be deleted: {error.strerror}") from None
+    flush_folder(folder.parent)
+    shutil.rmtree(removed, ignore_errors=True)
 
 
 def flush_to_disk(file: Path) -> None:

@@ -69,7 +69,7 @@ def _group(dataset: Dataset, origin: Origin, split: Split, domain: str, classes:
     title = f"{split} {domain}"
     items = []
     for index in range(dataset.count(split, domain)):
-        files = dataset.files_of(split, domain, index)
+        files = _files_of(dataset, split, domain, index)
         name = str(files[0]) if files else f"{title}, image {index}"
         read = partial(_read, dataset, origin, split, domain, index)
         show = partial(_show, dataset, origin, split, domain, index)
@@ -77,9 +77,16 @@ def _group(dataset: Dataset, origin: Origin, split: Split, domain: str, classes:
     return Group(title, split, domain, items, classes=dataset.classes.get(domain, classes))
 
 
+def _files_of(dataset: Dataset, split: Split, domain: str, index: int) -> Sequence[ImageFile]:
+    """Return the files of an image, its own first: partners may be given in the same order for both domains."""
+    files = dataset.files_of(split, domain, index)
+    shared = dataset.paired and domain == "B" and len(files) > 1 and files == dataset.files_of(split, "A", index)
+    return files[::-1] if shared else files
+
+
 def _read(dataset: Dataset, origin: Origin, split: Split, domain: str, index: int) -> Reading:
     """Read a sample; its values are on the scale 0 … 255, its size and mode are those of its file, if it has one."""
-    files = dataset.files_of(split, domain, index)
+    files = _files_of(dataset, split, domain, index)
     try:
         sample = read_sample(dataset, origin, split, domain, index, SIDE)
         name = "" if files else f"{split} {domain}, {sample.name}"

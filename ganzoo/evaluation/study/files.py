@@ -60,6 +60,14 @@ class Answers(BaseModel):
     answers: list[Answer]
 
 
+def require_free(folder: Path) -> None:
+    """Raise GanzooError if a folder has a study already, or a page of something else, which would be lost."""
+    if (folder / KEY).exists():
+        raise GanzooError(f"{folder}: there is a study already, and its answers belong to it: name another folder")
+    if (folder / PAGE).exists():
+        raise GanzooError(f"{folder / PAGE}: it is there already and is no study's; name another folder")
+
+
 def write_study(
     folder: Path,
     task: Task,
@@ -79,18 +87,19 @@ def write_study(
         question: what the page asks; empty: the task's own question.
         seconds: how long the images of a trial are shown; 0: until the answer.
 
-    Raises GanzooError if the folder already has a study, whose answers would not fit the new one, or cannot be written.
+    The study's number, which its answers have, is a checksum of all of that, with the images.
+
+    Raises GanzooError if the folder already has a study, whose answers would not fit the new one, or another page, or
+    cannot be written.
     """
-    if (folder / KEY).exists():
-        raise GanzooError(f"{folder}: there is a study already, and its answers belong to it: name another folder")
-    trial_texts = [to_json(trial.key()) + trial.name for trial in trials]
-    study = hashlib.sha256("".join([task, *labels, *trial_texts]).encode()).hexdigest()[:16]
-    data = {
-        "study": study,
+    require_free(folder)
+    data: dict[str, Any] = {
         "seconds": seconds,
         "question": question or QUESTIONS[task],
         "trials": [trial.question() for trial in trials],
     }
+    known = {"page": data, "task": task, "labels": [*labels], "key": {trial.name: trial.key() for trial in trials}}
+    study = data["study"] = hashlib.sha256(to_json(known).encode()).hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.study.files import KEY, PAGE, write_study
+from ganzoo.evaluation.study.files import KEY, PAGE, require_free, write_study
 from ganzoo.evaluation.study.sources import is_run, labels_of, read_folder, read_source
 from ganzoo.evaluation.study.trials import REAL, Task, make_trials
 from ganzoo.utils.console import Console
@@ -45,8 +45,7 @@ def make_study(
     labels = labels_of(runs)
     if REAL in labels:
         raise GanzooError(f"a folder is called {REAL!r}, as the real images are in the results: rename it")
-    if (out / KEY).exists():  # before anything is translated
-        raise GanzooError(f"{out}: there is a study already, and its answers belong to it: name another folder")
+    require_free(out)  # before anything is translated
     require_folder("-o", out)
     if real and task == "better":
         raise GanzooError("--real: better shows translations only; leave --real out, or choose --task real-or-fake")

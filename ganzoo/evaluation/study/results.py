@@ -1,8 +1,8 @@
-"""Percentages of the answers to a study, with bootstrap intervals over participants."""
+"""Percentages of the answers to a study, with bootstrap intervals over participants and trials."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from ganzoo.evaluation.study.files import Answers, Key
 from ganzoo.randomness import keyed
 
 DRAWS = 2000
-"""Number of draws of participants."""
+"""Number of draws of participants and trials."""
 SHARE = 0.95
 """The share of the draws inside an interval."""
 
@@ -41,33 +41,36 @@ def results(key: Key, answers: Sequence[Answers]) -> list[Result]:
     """Return for each run the percentage of its trials in which its image was chosen; practice does not count.
 
     In ``real-or-fake`` this is how often translations were taken for real (Isola et al. 2017, section 4.1); 50 % would
-    be chance, if they cannot be told apart. Intervals: 2,000 draws of as many participants, with replacement, and of as
-    many answers of each; the 2.5 and 97.5 % quantiles of the percentage.
+    be chance, if they cannot be told apart. Intervals: 2,000 draws of as many participants and of as many trials, both
+    with replacement, so for other people and other images (Owen 2007, The pigeonhole bootstrap, section 3); the 2.5 and
+    97.5 % quantiles of the percentage.
     """
     found = []
     for label in key.labels:
-        chosen = [votes for one in answers if (votes := _votes(key, one, label))]
-        if not chosen:
+        votes = [own for one in answers if (own := _votes(key, one, label))]
+        if not votes:
             found.append(Result(label, float("nan"), float("nan"), float("nan"), 0, 0))
             continue
-        every = [vote for votes in chosen for vote in votes]
+        trials = sorted({trial for own in votes for trial in own})
+        given = np.array([[trial in own for trial in trials] for own in votes], float)
+        chosen = np.array([[own.get(trial, False) for trial in trials] for own in votes], float)
         rng = keyed(0, "study", label)
         draws = []
         for _ in range(DRAWS):
-            people = [np.array(chosen[i]) for i in rng.integers(len(chosen), size=len(chosen))]
-            drawn = np.concatenate([votes[rng.integers(len(votes), size=len(votes))] for votes in people])
-            draws.append(drawn.mean())
+            people, drawn = (np.bincount(rng.integers(n, size=n), minlength=n) for n in given.shape)
+            if count := people @ given @ drawn:  # with few answers a draw may have none
+                draws.append(people @ chosen @ drawn / count)
         low, high = np.quantile(draws, [(1 - SHARE) / 2, (1 + SHARE) / 2])
-        mean = 100 * sum(every) / len(every)
-        found.append(Result(label, mean, 100 * float(low), 100 * float(high), len(every), len(chosen)))
+        mean = 100 * chosen.sum() / given.sum()
+        found.append(Result(label, float(mean), 100 * float(low), 100 * float(high), int(given.sum()), len(votes)))
     return found
 
 
-def _votes(key: Key, answers: Answers, label: str) -> list[bool]:
-    """Return of each counted answer about a run's image whether it chose this image."""
-    votes = []
+def _votes(key: Key, answers: Answers, label: str) -> Mapping[str, bool]:
+    """Return of each counted trial with a run's image whether the participant chose this image."""
+    votes = {}
     for one in answers.answers:
         trial = key.trials[one.trial]
         if not trial.practice and label in trial.shown.values():
-            votes.append(trial.shown[one.choice] == label)
+            votes[one.trial] = trial.shown[one.choice] == label
     return votes

@@ -67,7 +67,8 @@ def make_trials(
         real: the real images; not read for ``better``.
         trials: the number of trials for each run, or for each two runs.
         practice: the number of practice trials.
-        side: the shorter side to which images are scaled, in pixels; 0: as they are.
+        side: the shorter side to which images are scaled, in pixels; 0: as they are. In ``real-or-fake`` the larger
+            image of a trial is first made as small as the other one, so that sharpness does not tell them apart.
         seed: the seed.
 
     Raises GanzooError if there are too few images, and for ``better`` if runs have no images in common.
@@ -76,10 +77,13 @@ def make_trials(
     if task == "better":
         plans = _better(sources, trials, practice, seed)
     made = []
-    for number, plan in enumerate(plans):
-        places = SIDES if keyed(seed, "side", number).random() < 0.5 else SIDES[::-1]
+    for number, (plan, places) in enumerate(zip(plans, _sides(plans, practice, seed), strict=True)):
         shown = dict(zip(places, plan.labels, strict=True))
-        pictures = {place: _uri(load(), side) for place, load in zip(places, plan.loads, strict=True)}
+        images = [load() for load in plan.loads]
+        if task == "real-or-fake":  # with its own size the real image would be the sharper one
+            smaller = min(min(image.size) for image in images)
+            images = [_scaled(image, smaller) for image in images]
+        pictures = {place: _uri(image, side) for place, image in zip(places, images, strict=True)}
         source = _uri(plan.source(), side) if plan.source else ""
         name = f"{keyed(seed, 'name', number).integers(16**8):08x}-{number}"
         made.append(
@@ -94,6 +98,18 @@ class _Plan:
     loads: tuple[Load, Load]
     image: str
     source: Load | None = None
+
+
+def _sides(plans: Sequence[_Plan], practice: int, seed: int) -> list[tuple[str, ...]]:
+    """Return for each trial the sides of its two images; in half of the counted ones of each two they are exchanged."""
+    sides: list[tuple[str, ...]] = [SIDES] * len(plans)
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for number, plan in enumerate(plans):
+        groups.setdefault(("practice",) if number < practice else plan.labels, []).append(number)
+    for labels, numbers in groups.items():
+        for i in keyed(seed, "sides", *labels).permutation(len(numbers))[::2]:
+            sides[numbers[i]] = SIDES[::-1]
+    return sides
 
 
 def _real_or_fake(
@@ -145,13 +161,18 @@ def _drawn(names: list[str], count: int, what: str, seed: int, key: str) -> list
     return [names[i] for i in keyed(seed, "images", key).permutation(len(names))[:count]]
 
 
+def _scaled(picture: Image.Image, side: int) -> Image.Image:
+    """Return an image scaled so that its shorter side has so many pixels; label maps keep their colours."""
+    if min(picture.size) == side:
+        return picture
+    factor = side / min(picture.size)
+    size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
+    return picture.resize(size, Image.Resampling.NEAREST if picture.mode == "P" else Image.Resampling.BICUBIC)
+
+
 def _uri(picture: Image.Image, side: int) -> str:
     """Return an image as the data URI of a PNG."""
-    if side:
-        factor = side / min(picture.size)
-        size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
-        picture = picture.convert("RGB" if picture.mode not in ("L", "RGB") else picture.mode)
-        picture = picture.resize(size, Image.Resampling.BICUBIC)
+    picture = _scaled(picture, side) if side else picture
     written = io.BytesIO()
     picture.save(written, "png")
     return f"data:image/png;base64,{base64.b64encode(written.getvalue()).decode()}"

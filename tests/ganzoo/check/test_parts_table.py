@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from torch import Tensor, nn
 
-from ganzoo.check.parts_table import check
+from ganzoo.build import Experiment
+from ganzoo.check.parts_table import check, training_bytes
+from ganzoo.data.sample_cache import entry_bytes
+from ganzoo.data.sampler import image_counts
+from ganzoo.engine.distributed import start_accelerator
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import (
     Dataset,
@@ -262,3 +267,34 @@ def test_mistakes_that_show_only_when_the_parts_are_built(overrides: list[str], 
     with pytest.raises(GanzooError) as error:
         check(write(TINY), overrides)
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("data", "images"),
+    [
+        ("{dataset: folders, root: ROOT}", "{size: 16, load: 20}"),
+        ("{dataset: folders, root: ROOT}", "{size: 16, load: 20, fit: cover}"),
+        ("{dataset: folders, root: ROOT}", "{size: 16, fit: crop}"),
+        ("{dataset: folders, root: ROOT, range: {A: [0, 4095]}, channels: {A: 1}}", "{size: 16, load: 20}"),
+        ("{dataset: paired, layout: folders, root: ROOT}", "{size: 16, load: 20}"),
+    ],
+)
+def test_the_memory_of_training_images_is_what_their_cache_takes(tmp_path: Path, data: str, images: str) -> None:
+    for domain in "AB":
+        for number in range(12):
+            file = tmp_path / f"images/train{domain}/{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(number).integers(0, 256, (20, 30, 3), np.uint8)
+            deep = "range" in data and domain == "A"
+            Image.fromarray(pixels[:, :, 0].astype(np.uint16) if deep else pixels).save(file)
+    recipe = tmp_path / "recipe.yaml"
+    rest = "method: {method: cyclegan, identity: 0}\nnetworks: {G: {width: 4, blocks: 1}}\ntrain: {steps: 1}\n"
+    recipe.write_text(f"{rest}data: {data.replace('ROOT', str(tmp_path / 'images'))}\nimages: {images}\n")
+    experiment = Experiment(read_recipe(recipe), start_accelerator())
+    reader, counts = experiment.reader, image_counts(experiment.dataset, "train")
+    kept = [
+        reader.read("train", domain, index, reader.images.read_shape, draft=True)
+        for domain, count in counts.items()
+        for index in range(count)
+    ]
+    assert training_bytes(reader, counts) == sum(map(entry_bytes, kept)) > 0

@@ -13,6 +13,7 @@ import torch
 import ganzoo
 from ganzoo.check.parts_table import check
 from ganzoo.check.profile import Profile, format_profile, measure_steps
+from ganzoo.data.sample_cache import ENTRY_BYTES
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.recipe.reader import read_recipe
@@ -62,7 +63,10 @@ def test_numbers_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str], monk
     assert lines[0].startswith("measured with 4 steps on cpu, ")
     assert lines[1] == "  time     3 s per step: 40 steps take 2 min"
     assert lines[2].endswith(f" at peak, of {format_bytes(psutil.virtual_memory().total)}")
-    assert lines[3] == f"  images   {format_bytes(22 * 16 * 16 * 3)} of memory for decoded images (images.cache)"
+    assert (
+        lines[3]
+        == f"  images   {format_bytes(22 * (16 * 16 * 3 + ENTRY_BYTES))} of memory for decoded images (images.cache)"
+    )
     assert ": 6 checkpoints of " in lines[4]
     assert len(lines) == 5
 

@@ -187,6 +187,21 @@ def test_pairs_side_by_side_of_a_recipe_have_the_size_of_a_half(tmp_path: Path, 
     assert [one["sizes"] for one in result["groups"]] == [{"40×40": 5}, {"40×40": 5}, {"40×40": 2}, {"40×40": 2}]
 
 
+def test_partners_in_two_folders_are_told_apart(tmp_path: Path, run: Run) -> None:
+    for number in range(3):
+        same = drawn(0, side=64)
+        photograph = same if number < 2 else Image.new("RGB", (64, 64), (9, 9, 9))
+        for domain, picture in (("A", drawn(1 + number, side=64)), ("B", photograph)):
+            file = tmp_path / f"images/train{domain}/{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            picture.save(file)
+    data = {"dataset": "paired", "layout": "folders", "root": str(tmp_path / "images"), "validation": 0}
+    code, out, _ = run("data", "check", write_recipe(tmp_path, data=data), "--json")
+    faults = found(tmp_path / "images", json.loads(out))
+    assert code == 7 and all(file.startswith("trainB/") for _, files in faults for file in files)
+    assert {files for _, files in faults} == {("trainB/0.png", "trainB/1.png"), ("trainB/2.png",)}
+
+
 def test_a_data_set_that_cannot_be_built_names_the_check_of_its_folder(tmp_path: Path, run: Run) -> None:
     make_images(tmp_path / "images", masks=True)
     (tmp_path / "images/trainA_masks/05.png").unlink()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import click
@@ -155,3 +157,32 @@ def test_a_failure_leaves_nothing(downloaded_maps: Path, tmp_path: Path, run: Ru
     (tmp_path / "empty").mkdir()
     code, _, err = run("data", "prepare", "maps", tmp_path / "empty", "-o", tmp_path / "out")
     assert code and "it has no images; it should be from pix2pix's data set maps" in err
+
+
+def test_a_full_disk_is_not_blamed_on_an_image(
+    downloaded_maps: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*words: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    code, _, err = run("data", "prepare", "maps", downloaded_maps, "-o", tmp_path / "out")
+    assert code == 2 and "cannot be written" in err and "No space left on device" in err
+    assert str(downloaded_maps) not in err
+
+
+def test_two_images_that_would_become_one_file_are_refused(downloaded_maps: Path, tmp_path: Path, run: Run) -> None:
+    (downloaded_maps / "train/._1.png").write_bytes(b"of macOS, no image")
+    write(downloaded_maps / "train/sub/1.png", random_image(6, 16))
+    code, _, err = run("data", "prepare", "maps", downloaded_maps, "-o", tmp_path / "out")
+    assert code == 2 and "train/sub/1.png: another image would become trainA/1.png, too" in err
+    (downloaded_maps / "train/sub/1.png").unlink()
+    assert run("data", "prepare", "maps", downloaded_maps, "-o", tmp_path / "out")[0] == 0
+    assert len(list((tmp_path / "out/trainA").iterdir())) == 2
+
+
+def test_a_table_of_genres_of_another_encoding_is_refused_in_one_line(tmp_path: Path, run: Run) -> None:
+    write(tmp_path / "wikiart/Ukiyo_e/hiroshige_d.jpg", random_image(4, 4))
+    (tmp_path / "wikiart/genre_train.csv").write_bytes("Realism/élan.jpg,4\n".encode("latin-1"))
+    code, _, err = run("data", "prepare", "wikiart", tmp_path / "wikiart", "-o", tmp_path / "out")
+    assert code == 2 and "genre_train.csv: damaged: it is not text (UTF-8)" in err and err.count("\n") == 1

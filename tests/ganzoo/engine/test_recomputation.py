@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,20 @@ def test_gradients_draws_and_statistics_are_the_same_in_less_memory(name: str) -
     assert peaks[1] < 0.85 * peaks[0]
     network.eval()
     assert measure_tensors(lambda: network(images), CPU) > 0  # runs as it is, nothing is computed again
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_copy_of_a_network_keeps_its_weights_when_the_original_is_trained(name: str) -> None:
+    torch.manual_seed(0)
+    network = _create(*NETWORKS[name])
+    recompute_blocks(network)
+    copy = deepcopy(network).eval().requires_grad_(False)
+    images = torch.rand(1, 3, 64, 64) * 2 - 1
+    before = copy(images)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    assert torch.equal(copy(images), before)
 
 
 def _create(component: str, options: dict[str, Any]) -> nn.Module:

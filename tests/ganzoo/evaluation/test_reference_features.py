@@ -166,3 +166,44 @@ def test_a_failing_metric_is_reported_and_the_others_continue(where: str, why: s
     result = Evaluator(engine, reader, metrics, seed=0).measure("test")
     assert list(result.failed) == ["broken"] and result.failed["broken"].startswith(why)
     assert {name.rpartition("_")[0] for name in result.values} == {"fakes", "reals", "sum"}
+
+
+class TwoProcesses:
+    """Stands in for the accelerator of the first of two processes."""
+
+    num_processes, process_index, is_main_process = 2, 0, True
+
+
+def test_an_image_that_one_process_cannot_read_is_reported_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = []
+
+    def gather(parts: list[tuple[str, object]]) -> list[tuple[str, object]]:
+        sent.extend(parts)
+        return [*parts, ("", [])]
+
+    monkeypatch.setattr("ganzoo.evaluation.reference_features.gather_object", gather)
+    engine, reader = parts()
+
+    def unreadable(split: Split, rows: object) -> object:
+        raise GanzooError("trainB/3.png: cannot be read")
+
+    monkeypatch.setattr(reader, "evaluation_batches", unreadable)
+    references = Evaluator(engine, reader, {"gap": Gap()}, seed=0, batch=2).references
+    monkeypatch.setattr(references, "accelerator", TwoProcesses())
+    with pytest.raises(GanzooError, match="cannot be read"):
+        references.content("train", "B", 6)
+    assert sent == [("trainB/3.png: cannot be read", [])]  # before the error: the other process waits for it
+
+
+def test_real_images_are_read_for_each_direction_also_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may not have failed, and all must take part when features of real images are gathered."""
+
+    class Failing(Gap):
+        def compute(self, rows: object, real: object) -> dict[str, float]:
+            raise RuntimeError("on this process only")
+
+    engine, reader = parts()
+    evaluator = Evaluator(engine, reader, {"gap": Failing()}, seed=0, batch=8)
+    result = evaluator.measure("test")
+    assert set(result.failed) == {"gap"} and not result.values
+    assert Gap.batches == [3, 5]  # of B for AB, of A for BA

@@ -29,6 +29,7 @@ def test_the_best_checkpoint_has_the_best_evaluated_value(whole: Path) -> None:
 def test_an_unknown_best_value_is_refused_with_the_available_names(home: Path, tmp_path: Path) -> None:
     with pytest.raises(GanzooError, match=r"no value 'fid'; there are: cycle_l1_AB"):
         package.run(home / "tiny.yaml", "evaluate.best=min fid", root=tmp_path)
+    assert not any(tmp_path.rglob("*"))  # before the run starts
 
 
 def test_a_run_that_a_callback_ended_resumes_with_a_longer_length(
@@ -76,7 +77,7 @@ class PlannedEvaluations:
         value = next(self.values)
         if value is None:
             return Evaluation(failed={"cycle_l1": "planted"})
-        return Evaluation(dict.fromkeys(("cycle_l1_AB", "other"), value))
+        return Evaluation(dict.fromkeys(("cycle_l1_AB", "cycle_l1_BA"), value))
 
 
 def steps_of(root: Path) -> int:
@@ -92,7 +93,11 @@ def test_a_run_ends_when_its_best_value_does_not_improve(
         monkeypatch.setattr("ganzoo.training.loop.evaluate_now", PlannedEvaluations(*planned))
         package.run(home / "tiny.yaml", *words, root=tmp_path / str(count))
         assert steps_of(tmp_path / str(count)) == count
-        assert read_progress(tmp_path / str(count) / "tiny/default/checkpoints/best")["step"] == best
+        folder = tmp_path / str(count) / "tiny/default"
+        assert read_progress(folder / "checkpoints/best")["step"] == best
+        assert [one["step"] for one in lines(folder / "metrics.jsonl") if "losses" in one] == (
+            [3] if best == 1 else [3, 5]
+        )
     assert "min cycle_l1_AB has not improved for 2 evaluations: the training ends here" in capsys.readouterr().out
 
 
@@ -108,7 +113,7 @@ def test_evaluations_without_improvement_are_counted_across_sessions_and_more_pa
     assert run("evaluate.patience=3", "train.steps=8", values=[2.0]) == 4  # the third in a row
     assert run("evaluate.patience=3", "train.steps=8", values=[]) == 4
     assert run("evaluate.patience=5", "train.steps=8", values=[2.0, 2.0]) == 6  # two more
-    assert run("evaluate.patience=5", "train.steps=8", "evaluate.best=min other", values=[1.0, 2.0]) == 8
+    assert run("evaluate.patience=5", "train.steps=8", "evaluate.best=min cycle_l1_BA", values=[1.0, 2.0]) == 8
 
 
 def test_a_run_that_ended_early_resumes_with_a_longer_length(

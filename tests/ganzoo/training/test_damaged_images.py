@@ -105,7 +105,7 @@ def test_an_error_before_any_update_of_a_step_saves_first_and_the_resumed_run_is
 
     def failing(self: CycleGAN, step: Any) -> Any:
         if step.index == 3:
-            raise RuntimeError("no memory left")
+            raise RuntimeError("CUDA out of memory")
         return inner(self, step)
 
     monkeypatch.setattr(CycleGAN, "generator_losses", failing)

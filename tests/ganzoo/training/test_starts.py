@@ -42,9 +42,16 @@ def test_an_error_of_torch_in_the_first_step_is_one_line_and_leaves_no_folder(
         Run.prepare(home / "tiny.yaml", root=tmp_path)
 
 
-def test_a_failed_evaluation_at_the_start_binds_nothing(home: Path, whole: Path, tmp_path: Path) -> None:
-    with pytest.raises(GanzooError, match=r"evaluate\.best: there is no value 'cycle'"):
-        package.run(home / "tiny.yaml", "train.lr=0.5", "networks.G.width=3", "evaluate.best=min cycle", root=tmp_path)
+def test_a_failed_evaluation_at_the_start_binds_nothing(
+    home: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(run: Run, step: int) -> None:
+        raise GanzooError("a metric failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ganzoo.training.loop.evaluate_now", failing)
+        with pytest.raises(GanzooError, match="a metric failed"):
+            package.run(home / "tiny.yaml", "train.lr=0.5", "networks.G.width=3", root=tmp_path)
     folder = tmp_path / "tiny/default"
     assert folder.is_dir()
     package.run(home / "tiny.yaml", root=tmp_path)

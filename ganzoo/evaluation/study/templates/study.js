@@ -7,6 +7,7 @@ let order = [];
 let position = 0;
 let shownAt = 0;
 let waiting = false;
+const UNSEEN = 200; // milliseconds in which nobody can have looked at the images: a double click, or a key held down
 let timer = 0;
 
 const practice = study.trials.filter((trial) => trial.practice);
@@ -54,7 +55,7 @@ function showTrial() {
 }
 
 function choose(side) {
-  if (!waiting) return;
+  if (!waiting || performance.now() - shownAt < UNSEEN) return;
   waiting = false;
   const trial = order[position];
   answers.push({ trial: trial.name, choice: side, seconds: Math.round(performance.now() - shownAt) / 1000 });
@@ -99,6 +100,7 @@ at("begin").addEventListener("submit", (event) => {
 });
 for (const side of ["left", "right"]) at(side).addEventListener("click", () => choose(side));
 document.addEventListener("keydown", (event) => {
+  if (event.repeat) return;
   if (event.key === "ArrowLeft") choose("left");
   if (event.key === "ArrowRight") choose("right");
 });

@@ -12,6 +12,8 @@ from tests.support.browser import browser
 from tests.support.command_line import Run
 
 pytestmark = pytest.mark.studio
+UNSEEN = 250
+"""Milliseconds after which the page takes an answer, and some more."""
 
 
 def test_a_participant_answers_all_trials_and_saves_them(tmp_path: Path, run: Run) -> None:
@@ -38,10 +40,15 @@ def test_a_participant_answers_all_trials_and_saves_them(tmp_path: Path, run: Ru
         page.keyboard.press("ArrowLeft")
         assert page.inner_text("#feedback") in ("Right.", "No: the right one was real.")
         page.click("#next")
+        page.wait_for_timeout(UNSEEN)
         page.click("#right")
         page.click("#next")
-        for _ in range(3):
+        for number in range(3):
             assert page.inner_text("#kind") == ""
+            page.evaluate("choose('left'); choose('right')")  # a double click on the trial before: nobody has looked
+            page.wait_for_timeout(UNSEEN)
+            page.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowLeft', repeat: true}))")
+            assert page.inner_text("#progress") == f"{number + 3} of 5"
             page.click("#left")
         assert page.is_visible("#end")
         with page.expect_download() as saved:

@@ -15,6 +15,9 @@ import pytest
 from PIL import Image
 
 import ganzoo
+from ganzoo.data.label_maps import class_colour
+from ganzoo.evaluation.study.files import Answer, Answers, Key, KeyTrial
+from ganzoo.evaluation.study.results import results
 from tests.support.command_line import Run
 from tests.support.tiny_run import write_recipe
 
@@ -45,10 +48,14 @@ def key_of(study: Path) -> dict[str, Any]:
     return found
 
 
-def pixel(uri: str) -> tuple[int, ...]:
+def picture_of(uri: str) -> Image.Image:
     kind, _, data = uri.partition(",")
     assert kind == "data:image/png;base64"
-    value = Image.open(io.BytesIO(base64.b64decode(data))).getpixel((0, 0))
+    return Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+def pixel(uri: str) -> tuple[int, ...]:
+    value = picture_of(uri).getpixel((0, 0))
     assert isinstance(value, tuple)
     return value
 
@@ -110,7 +117,7 @@ def test_a_run_translates_its_own_test_images(run: Run, tmp_path: Path) -> None:
     code, _, error = run("study", str(place), "-o", str(tmp_path / "study"), "--trials", "2", "--practice", "1")
     assert code == 0, error
     key = key_of(tmp_path / "study")
-    assert key["labels"] == ["default"] and {one["image"] for one in key["trials"].values()} <= {"00", "01", "02"}
+    assert key["labels"] == ["tiny/default"] and {one["image"] for one in key["trials"].values()} <= {"00", "01", "02"}
 
 
 def answers_of(study: Path, participant: str, fooled: float, folder: Path) -> Path:
@@ -138,28 +145,145 @@ def test_percentages_are_those_of_the_answers_and_intervals_hold_them(
     one, two = json.loads(text)
     assert code == 0 and one["percent"] == pytest.approx(50) and two["percent"] == 0
     assert (one["answers"], one["participants"], two["high"]) == (30, 3, 0)
-    # Of three people with means .2, .4 and .9: the spread of their mean is .17, and that of ten answers adds to it.
-    assert 15 < one["low"] < 35 and 65 < one["high"] < 90
+    # Of three people with means .2, .4 and .9: the spread of their mean is .17, and that of ten trials adds to it.
+    assert 5 < one["low"] < 35 and 65 < one["high"] < 95
     code, text, _ = run("study", "results", str(tmp_path / "study"), str(tmp_path / "answers"))
     assert "taken for real, %" in text and " 50.0  (" in text and "30 answers of 3 participants" in text
 
 
-def test_the_interval_covers_the_true_share_nearly_as_often_as_it_says() -> None:
-    from ganzoo.evaluation.study.files import Answer, Answers, Key, KeyTrial
-    from ganzoo.evaluation.study.results import results
+def answered(votes: np.ndarray) -> list[Answers]:
+    """Return answers to a study of ``one``, of which (participants, trials) are for its images."""
+    return [
+        Answers(study="s", participant=str(number), answers=[
+            Answer(trial=f"t{i}", choice="left" if vote else "right", seconds=1) for i, vote in enumerate(own)
+        ])
+        for number, own in enumerate(votes)
+    ]  # fmt: skip
 
-    trials = {f"t{i}": KeyTrial(shown={"left": "one", "right": "real"}, image="x", practice=False) for i in range(20)}
-    key = Key(study="s", task="real-or-fake", labels=["one"], trials=trials)
+
+def key_for(trials: int) -> Key:
+    shown = {
+        f"t{i}": KeyTrial(shown={"left": "one", "right": "real"}, image="x", practice=False) for i in range(trials)
+    }
+    return Key(study="s", task="real-or-fake", labels=["one"], trials=shown)
+
+
+def test_the_interval_covers_the_share_of_other_people_and_images_as_often_as_it_says() -> None:
+    """Images that fool many people or few, and people who are fooled often or seldom: 30 % on the whole."""
     covered, rng = 0, np.random.default_rng(0)
-    for _ in range(60):
-        people = []
-        for person in range(15):
-            votes = rng.random(20) < 0.3
-            chosen = [Answer(trial=f"t{i}", choice="left" if v else "right", seconds=1) for i, v in enumerate(votes)]
-            people.append(Answers(study="s", participant=str(person), answers=chosen))
-        (found,) = results(key, people)
+    for _ in range(100):
+        images, people = rng.beta(0.6, 1.4, 40), rng.normal(0, 0.05, (20, 1))
+        (found,) = results(key_for(40), answered(rng.random((20, 40)) < images + people))
         covered += found.low <= 30 <= found.high
-    assert covered >= 54
+    assert 88 <= covered <= 99
+
+
+def test_the_interval_is_at_most_the_root_of_three_times_too_wide_where_nothing_differs() -> None:
+    rng = np.random.default_rng(0)
+    widths = []
+    for _ in range(30):
+        (found,) = results(key_for(40), answered(rng.random((20, 40)) < 0.3))
+        widths.append(found.high - found.low)
+    exact = 2 * 1.96 * 100 * np.sqrt(0.3 * 0.7 / 800)
+    assert 1.5 < np.mean(widths) / exact < 1.8
+
+
+def test_a_share_is_that_of_all_answers_also_if_some_are_missing() -> None:
+    people = answered(np.array([[1, 0, 1, 1], [0, 0, 0, 0]]))
+    people[1].answers[:] = people[1].answers[:1]
+    (found,) = results(key_for(4), people)
+    assert (found.percent, found.answers, found.participants) == (60, 5, 2)
+    assert 0 <= found.low < 60 < found.high <= 100
+
+
+def test_each_side_has_the_translation_in_half_of_the_counted_trials(
+    run: Run, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    for seed in range(4):
+        make(run, folders, tmp_path / str(seed), "--trials", "10", "--practice", "2", "--seed", str(seed))
+        counted = [one["shown"] for one in key_of(tmp_path / str(seed))["trials"].values() if not one["practice"]]
+        for label in ("one", "two"):
+            sides = [side for shown in counted for side, what in shown.items() if what == label]
+            assert sides.count("left") == sides.count("right") == 5
+            assert sides != sorted(sides)
+
+
+def test_answers_to_the_same_trials_with_other_images_or_another_question_are_refused(
+    run: Run, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    words = ("--trials", "3", "--practice", "0", "--real", str(folders["real"]), "--side", "0")
+    other = write_colours(tmp_path / "other/one", 12, 30)
+    places = {"a": (folders["one"],), "b": (other,), "c": (folders["one"], "--question", "Which?")}
+    for name, given in places.items():
+        run("study", *map(str, given), "-o", str(tmp_path / name), *words)
+    file = answers_of(tmp_path / "a", "p1", 0.5, tmp_path / "answers")
+    for name, code in (("a", 0), ("b", 2), ("c", 2)):
+        assert run("study", "results", str(tmp_path / name), str(file))[0] == code
+
+
+def test_the_real_image_is_not_sharper_than_the_translation(run: Run, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    for name, side in (("real", 64), ("one", 16)):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            picture = Image.fromarray(pixels)
+            (picture if side == 64 else picture.resize((side, side), Image.Resampling.BICUBIC)).save(
+                tmp_path / name / f"{number}.png"
+            )
+    for option, size in (("0", 16), ("32", 32)):
+        words = ("--trials", "3", "--practice", "0", "--real", str(tmp_path / "real"), "--side", option)
+        code, _, error = run("study", str(tmp_path / "one"), "-o", str(tmp_path / option), *words)
+        assert code == 0, error
+        for one in page_of(tmp_path / option)["trials"]:
+            left, right = (np.asarray(picture_of(one[place])) for place in ("left", "right"))
+            assert left.shape == (size, size, 3) and np.array_equal(left, right)
+
+
+def test_label_maps_are_shown_in_their_colours_and_values_of_a_range_in_8_bits(run: Run, tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for number in range(4):
+            for domain, pixels in (
+                ("A", np.full((12, 12), 1 + number % 2, np.uint8)),
+                ("B", np.full((12, 12), 4095 if number % 2 else 0, np.uint16)),
+            ):
+                folder = tmp_path / f"images/{split}{domain}"
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    recipe = write_recipe(
+        tmp_path,
+        train={"steps": 1, "precision": "fp32", "batch": 2},
+        evaluate={"every": 0, "metrics": [], "best": None},
+    )
+    changes = ("data.channels={B: 1}", "data.classes={A: 3}", "data.range={B: [0, 4095]}", "method.identity=0")
+    ganzoo.run(recipe, *changes, root=tmp_path / "runs")
+    seen: dict[str, set[tuple[int, ...]]] = {}
+    for direction in ("AB", "BA"):
+        place, out = tmp_path / "runs/tiny/default", tmp_path / direction
+        words = ("--direction", direction, "--trials", "3", "--practice", "0")
+        code, _, error = run("study", str(place), "-o", str(out), *words)
+        assert code == 0, error
+        key = key_of(out)["trials"]
+        for one in page_of(out)["trials"]:
+            for side, what in key[one["name"]]["shown"].items():
+                colour = picture_of(one[side]).convert("RGB").getpixel((0, 0))
+                seen.setdefault(f"{direction} {what == 'real'}", set()).add(colour)  # type: ignore[arg-type]
+    assert seen["AB True"] <= {(0, 0, 0), (255, 255, 255)} and len(seen["AB True"]) == 2
+    assert seen["BA True"] <= {class_colour(1), class_colour(2)}
+    assert seen["BA False"] <= {class_colour(label) for label in range(3)}
+    assert all(0 < level < 255 for colour in seen["AB False"] for level in colour)  # of an untrained network
+
+
+def test_images_of_one_name_and_pages_of_something_else_are_refused(
+    run: Run, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/index.html").write_text("mine")
+    code, _, error = make(run, folders, tmp_path / "site", "--trials", "3", "--practice", "0")
+    assert code == 2 and "index.html: it is there already" in error
+    assert (tmp_path / "site/index.html").read_text() == "mine"
+    Image.new("RGB", (6, 4)).save(folders["one"] / "03.jpg")
+    code, _, error = make(run, folders, tmp_path / "study", "--trials", "3", "--practice", "0")
+    assert code == 2 and "two images are called 03, but for their endings" in error
 
 
 @pytest.mark.parametrize(
