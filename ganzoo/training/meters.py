@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ganzoo.training.progress import Interval
 from ganzoo.utils.memory import peak_memory
 
 if TYPE_CHECKING:
     from ganzoo.training.run import Run
-
-
-@dataclass
-class Interval:
-    """The steps since the last line of the log.
-
-    Args:
-        steps: their number.
-        seconds: the time that they took.
-        wait_seconds: the part of it that was spent waiting for images.
-    """
-
-    steps: int = 0
-    seconds: float = 0.0
-    wait_seconds: float = 0.0
 
 
 class Meters:

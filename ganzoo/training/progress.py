@@ -11,7 +11,21 @@ from pydantic import TypeAdapter
 
 from ganzoo.evaluation.trial import require_value
 from ganzoo.training.lr_policy import Plateau
-from ganzoo.training.meters import Interval
+
+
+@dataclass
+class Interval:
+    """The steps since the last line of the log.
+
+    Args:
+        steps: their number.
+        seconds: the time that they took.
+        wait_seconds: the part of it that was spent waiting for images.
+    """
+
+    steps: int = 0
+    seconds: float = 0.0
+    wait_seconds: float = 0.0
 
 
 @dataclass
