@@ -231,8 +231,14 @@ class Bench:
         changes = [*spec.set, *data.set, *spec.rows[cell.row].set, *data.rows.get(cell.row, [])]
         if spec.matrix:  # so that a run that cannot be measured at its end is refused at its start
             changes.append(f"evaluate.metrics=[{flow(spec.matrix.metric)}]")
-        filled = [self.filled(one, places).replace("{run}", cell.name) for one in changes]
-        return [*filled, f"train.seed={cell.seed}"]
+        return [*(self._change(one, cell, places) for one in changes), f"train.seed={cell.seed}"]
+
+    def _change(self, change: str, cell: Cell, places: Places) -> str:
+        """Return an override with its placeholders filled; a path that is its value is quoted where YAML needs it."""
+        key, _, value = (self.filled(part, places).replace("{run}", cell.name) for part in change.partition("="))
+        given = change.partition("=")[2]
+        nested = re.sub(r"\{(data|root|here|run)\}", "", given).lstrip().startswith(("[", "{", "'", '"'))
+        return f"{key}={value if nested or value == given else flow(value)}"
 
     def key(self, data: str, column: Column) -> str:
         """Return the key of a value in ``paper.values``; ``data`` is empty if the table shows no data set by itself."""
@@ -348,7 +354,7 @@ def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
         *((("data", name, "rows", row), own) for name, one in spec.data.items() for row, own in one.rows.items()),
     ]:
         for i, one in enumerate(changes):
-            if not re.match(r"[\w.]+=", one):
+            if not re.match(r"[^=.]+(\.[^=.]+)*=", one):
                 yield (*path, i), f"{one!r} is not of the form key.path=value"
             elif one.startswith("train.seed="):
                 yield (*path, i), "the table sets the seeds: seeds: [0, 1, 2]"

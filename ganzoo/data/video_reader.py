@@ -77,9 +77,8 @@ class VideoReader:
         """The unit of the frames' times, in seconds."""
         self.offset = start_of([self._stream, *container.streams.audio])
         """The time in seconds that counts as the beginning: recordings of broadcasts begin at any time."""
-        self.pixel_shape = self._stream.sample_aspect_ratio or Fraction(1)
-        """Width of a pixel divided by its height, as the file stores them."""
         self._position = 0
+        self._turned = False
 
     @property
     def expected(self) -> int:
@@ -157,7 +156,15 @@ class VideoReader:
         if frame.colorspace == UNSPECIFIED:
             space = Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601
         pixels = frame.to_ndarray(format="rgb24", src_colorspace=space)
-        return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))
+        turns = round(frame.rotation / 90) % 4
+        self._turned = turns % 2 == 1
+        return np.ascontiguousarray(np.rot90(pixels, turns))
+
+    @property
+    def pixel_shape(self) -> Fraction:
+        """Width of a pixel divided by its height, in the frames read so far, which are upright."""
+        stored = Fraction(self._stream.sample_aspect_ratio or 1)
+        return 1 / stored if self._turned else stored
 
 
 def start_of(streams: list[Any]) -> Fraction:

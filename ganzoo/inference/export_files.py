@@ -81,6 +81,11 @@ def export(
         converted = file_format.convert(trace(function, fixed), input_shapes(function, fixed))
     with _replace_file(out) as temporary:
         file_format.write(converted, temporary, json.dumps(metadata))
+        if others := [one.name for one in temporary.parent.iterdir() if one != temporary]:
+            raise GanzooError(
+                f"{out}: not written: the network is too large for one file of this format, which left its weights in "
+                f"{others[0]}: export to a .pt2 file"
+            )
         difference = _largest_difference(file_format.load(temporary), [*random_cases, *image_cases])
         if not difference <= tolerance:  # true for NaN, too
             raise GanzooError(

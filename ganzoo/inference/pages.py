@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,8 @@ class Page:
         if image.has_transparency_data and not domain_io.classes:
             alpha = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))[:, :, 3]
         profile, resolution = image.info.get("icc_profile"), image.info.get("dpi")
-        if not (isinstance(resolution, tuple) and len(resolution) == 2 and min(resolution) > 0):
+        numbers = [float(one) for one in resolution] if isinstance(resolution, tuple) else []
+        if len(numbers) != 2 or not all(math.isfinite(one) and one > 0 for one in numbers):
             resolution = None
         return cls(
             pixels,

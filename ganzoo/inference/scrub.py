@@ -42,7 +42,9 @@ def scrub_text(text: str) -> str:
     if not sentence and PureWindowsPath(text).is_absolute():
         return PureWindowsPath(text).name
     home = os.path.expanduser("~")
-    return INSIDE.sub(r"\1", text.replace(home, "~") if len(home) > 1 else text)
+    if len(home) > 1:  # the home itself, not what is below it
+        text = re.sub(rf"{re.escape(home)}(?![\w./-])", "~", text)
+    return INSIDE.sub(r"\1", text)
 
 
 def scrub(value: Any) -> Any:

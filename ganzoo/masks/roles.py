@@ -24,6 +24,7 @@ from ganzoo.contracts.masker import check_mask
 from ganzoo.contracts.origin import Origin
 from ganzoo.contracts.values import scalars
 from ganzoo.errors import GanzooError
+from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.step import Step
 
 
@@ -161,7 +162,13 @@ class Roles:
                 if not labels and not torch.compiler.is_compiling():  # it would fix an export's sizes
                     planes = masker.planes if given is None or not masker.shared_role else given.shape[1]
                     check_mask(mask, image, planes, self.origins[role])
-                step[key] = self.transforms[role](mask) if role in self.transforms else mask
+                transform = self.transforms.get(role)
+                if labels and transform not in (None, MaskTransform()):
+                    raise GanzooError(
+                        f"the role {role!r} got a label map, whose pixels are classes and no mask's values: remove the "
+                        "masker's options foreground, threshold, invert, grow and soften"
+                    )
+                step[key] = transform(mask) if transform else mask
         return step[key]
 
     def _given(self, role: str, step: Step, name: str, gradient: bool) -> Tensor | None:

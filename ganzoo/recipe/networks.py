@@ -66,7 +66,9 @@ def slot_value(section: dict[str, Any], name: str, slot: Slot) -> tuple[Any, Map
         value = normalize_component(value, slot.kind)
         if not isinstance(value, dict):
             return value, {(): ("networks", key), (slot.kind,): ("networks", key)}
-        merged = value if names_another_component(merged, value) else {**merged, **value}
+        if names_another_component(merged, value, [slot.kind]):
+            merged, origin = {}, {}
+        merged |= value
         origin.update({(option,): ("networks", key) for option in value})
         origin[()] = ("networks", key)
     return merged, origin

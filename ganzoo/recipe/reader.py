@@ -21,7 +21,7 @@ from ganzoo.recipe.networks import normalize_component, slot_groups, slot_value
 from ganzoo.recipe.options import Problem, check_options, check_part, find_component
 from ganzoo.recipe.quick_check import SETTINGS, document_error, read_document, unknown_sections
 from ganzoo.recipe.schema import LossAttachment, Part, Recipe
-from ganzoo.recipe.yaml_document import Document, KeyPath
+from ganzoo.recipe.yaml_document import COMMAND_LINE, Document, KeyPath
 from ganzoo.registry import Component
 from ganzoo.settings import TrainSettings
 
@@ -117,7 +117,7 @@ class RecipeReader:
         except GanzooError as error:
             # a mistake of several options together is reported at one of them, if possible at that of the command line
             involved = [(name, key) for key in values if re.search(rf"\b{key}\b", str(error))]
-            typed = [path for path in involved if self.document.place(path).startswith("command line")]
+            typed = [path for path in involved if self.document.place(path).startswith(COMMAND_LINE)]
             self.add_problem(next(iter([*typed, *involved]), (name,)), str(error))
             return None
 
@@ -204,8 +204,10 @@ class RecipeReader:
                 message = f"the method has no network {key!r}{suggest(key, [*slots, *groups])}"
                 self.add_problem(("networks", key), message)
         networks = {}
+        used: set[KeyPath] = set()
         for name, slot in slots.items():
             value, origin = slot_value(section, name, slot)
+            used |= {(*entry, *option) for option, entry in origin.items()}
             already_reported = len(self.problems)
             part = self.read_part(value, ("networks", name), slot.kind, _shared_options(slot.kind))
             missing = [one for one in slot.calls if part and not defines(part.component.load(), one)]
@@ -218,7 +220,20 @@ class RecipeReader:
             ]
             if part:
                 networks[name] = part
+        self._refuse_without_effect(section, groups, used)
         return networks
+
+    def _refuse_without_effect(self, section: dict[str, Any], groups: set[str], used: set[KeyPath]) -> None:
+        """Add a problem for each option that the command line sets for a group, if all its slots have their own."""
+        for group in groups & section.keys():
+            slots = [key for key in section if key.startswith(f"{group}_")]
+            options = section[group] if isinstance(section[group], dict) else {}
+            paths: list[KeyPath] = [("networks", group, option) for option in options]
+            for path in paths or [("networks", group)]:
+                typed = self.document.place(path).startswith(COMMAND_LINE)
+                if typed and slots and not any(one[: len(path)] == path for one in used):
+                    own = ", ".join(".".join(map(str, ("networks", slot, *path[2:]))) for slot in slots)
+                    self.add_problem(path, f"it has no effect, as each network has its own: override {own}")
 
     def _blame(self, problem: Problem, name: str, slot: Slot, set_by: Mapping[KeyPath, KeyPath]) -> Problem:
         """Return a problem of a slot's network with the place of the key that caused it, which may be a group's.
@@ -303,6 +318,11 @@ class RecipeReader:
             self.add_problem((*path, "foreground"), message)
         elif ROLES[role].one_plane and planes > 1 and not foreground:
             self.add_problem(path, f"the masker makes {planes} planes, the role needs one: set foreground: [classes]")
+        if ROLES[role].provided == "labels" and masker.needs == ("given",):
+            for option, value in part.kind_options.items():
+                if value != MaskTransform.__dataclass_fields__[option].default:
+                    message = "its masks are label maps, whose pixels are classes and no mask's values: remove it"
+                    self.add_problem((*path, option), message)
         if masker.trains and part.kind_options["threshold"] is not None:
             message = f"{name!r} is trained, and no gradient passes a threshold: remove it"
             self.add_problem((*path, "threshold"), message)

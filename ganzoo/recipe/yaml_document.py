@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,16 @@ from ganzoo.utils.core_yaml import CoreLoader
 KeyPath = tuple[str | int, ...]
 NAME = ""
 """Key for the name of a component that a base writes as a plain string, after options were merged into it."""
+COMMAND_LINE = "command line"
+"""The beginning of the places of overrides."""
+KINDS_OF: dict[str, Sequence[str]] = {
+    "method": ("method",),
+    "data": ("dataset",),
+    "networks": ("generator", "discriminator", "masker"),
+    "maskers": ("masker",),
+    "losses": ("loss",),
+}
+"""Section of a recipe → the kinds of its components."""
 
 
 @dataclass(frozen=True)
@@ -202,13 +212,13 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
         key, equals, value = text.partition("=")
         keys = tuple(key.split("."))
         if not equals or not all(keys):
-            raise GanzooError(f"command line: {text!r} is not of the form key.path=value, without spaces around =")
-        place = f"command line: {text}"
+            raise GanzooError(f"{COMMAND_LINE}: {text!r} is not of the form key.path=value, without spaces around =")
+        place = f"{COMMAND_LINE}: {text}"
         builder = _Builder(lambda line, place=place: place)  # type: ignore[misc]
         try:
             data = builder.read(value)
         except (yaml.YAMLError, RecursionError):
-            raise GanzooError(f"command line: the value of {text!r} is not YAML; put it in quotes") from None
+            raise GanzooError(f"{COMMAND_LINE}: the value of {text!r} is not YAML; put it in quotes") from None
         for part in reversed(keys):
             data = {part: data}
         places: dict[KeyPath, str] = {keys[:depth]: place for depth in range(1, len(keys) + 1)}
@@ -234,12 +244,13 @@ def merge(base: Document, over: Document) -> Document:
 def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new: dict[KeyPath, str]) -> Any:
     """Return ``over`` merged over ``base``, both at ``path``; add to ``places`` the places of ``over``, in ``new``."""
     component = _holds_component(path)
-    if component and isinstance(base, str) and isinstance(over, dict) and not set(KINDS) & set(over):
+    if component and isinstance(base, str) and isinstance(over, dict) and not set(_kinds(path, {})) & set(over):
         base = {NAME: base}
     mappings = isinstance(base, dict) and isinstance(over, dict)
-    within = any(_holds_component(path[:length]) for length in (1, 2))  # one may be in an option of another
-    if mappings and not (within and names_another_component(base, over)):
-        replaced = replaced_options(path, base, over) if component or path == ("train",) else ()
+    if mappings and not names_another_component(base, over, _kinds(path, base)):
+        replaced = replaced_options(path, base, over) if component or path == ("train",) else set()
+        if path == ("train",) and not any(over.values()):  # epochs=0 leaves a steps=9 of the same command line
+            replaced = {key for key in replaced if not places.get((*path, key), "").startswith(COMMAND_LINE)}
         merged = {key: value for key, value in base.items() if key not in replaced}
         for key, value in over.items():
             here = (*path, key)
@@ -255,12 +266,24 @@ def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new:
 
 def _holds_component(path: KeyPath) -> bool:
     """Return whether this path of a recipe is that of a component (metrics, which are in a list, do not count)."""
-    return path in {("method",), ("data",)} or (len(path) == 2 and path[0] in ("networks", "maskers", "losses"))
+    return len(path) == (1 if path[:1] in {("method",), ("data",)} else 2) and path[0] in KINDS_OF
 
 
-def names_another_component(base: dict[str, Any], over: dict[str, Any]) -> bool:
-    """Return whether the mappings name different components of one kind, so that ``over`` must not inherit options."""
-    named = [(base.get(kind, base.get(NAME)), over[kind]) for kind in KINDS if kind in over]
+def _kinds(path: KeyPath, base: dict[str, Any]) -> Sequence[str]:
+    """Return the kinds of component that a place of a recipe can hold; in an option of one, that which ``base`` has.
+
+    Another kind's name is there an option like any other, as ``discriminator`` is of ``feature_matching``.
+    """
+    if _holds_component(path):
+        return KINDS_OF[str(path[0])]
+    if any(_holds_component(path[:length]) for length in (1, 2)):
+        return [key for key in base if key in KINDS][:1]
+    return ()
+
+
+def names_another_component(base: dict[str, Any], over: dict[str, Any], kinds: Iterable[str]) -> bool:
+    """Return whether the mappings name different components of one of these kinds: ``over`` then inherits no option."""
+    named = [(base.get(kind, base.get(NAME)), over[kind]) for kind in kinds if kind in over]
     return any(isinstance(old, str) and isinstance(new, str) and old != new for old, new in named)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import signal
 import socket
@@ -48,10 +49,15 @@ def run_studio(
         largest: the most MiB of one upload.
         recipes: the folder for recipes that are written on the page, which is only possible on this machine.
 
-    Raises GanzooError if Gradio is not installed, a place is no folder, or the port is taken.
+    Raises GanzooError if Gradio is not installed, a place is no folder, the token has other characters than an address
+    takes, or the port is taken.
     """
     _require_gradio()
     local = host in ("127.0.0.1", "localhost", "::1")
+    if not re.fullmatch(r"[\w.~-]*", token, re.ASCII):
+        raise GanzooError(
+            "--token: an address and a cookie take only letters, digits, '-', '.', '_' and '~'; change it"
+        )
     token = token or ("" if local else secrets.token_urlsafe(24))
     models = Models(device=device, precision=precision, idle=idle)
     with Studio(Catalog(places), models, recipes if local else None) as studio:

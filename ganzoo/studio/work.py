@@ -16,7 +16,7 @@ from ganzoo.data.domain_io import DomainIO
 from ganzoo.data.image_files import is_video
 from ganzoo.errors import GanzooError, one_line
 from ganzoo.inference.files import translate_with
-from ganzoo.inference.pages import read_page
+from ganzoo.inference.pages import read_page, read_pages
 from ganzoo.inference.summary import Summary
 from ganzoo.studio.models import Models
 from ganzoo.studio.request import TranslationRequest
@@ -144,12 +144,20 @@ def pack(files: Sequence[Path], folder: Path, file: Path) -> Path:
     return file
 
 
-def preview(path: Path, domain_io: DomainIO, longest: int = PREVIEW) -> Image.Image:
+def preview(path: Path, domain_io: DomainIO, longest: int = PREVIEW, *, result: Path | None = None) -> Image.Image:
     """Return an image of a domain for the page: as a PIL image, scaled down if it is large.
+
+    Args:
+        path: the image.
+        domain_io: reads it.
+        longest: its longest side then, in pixels.
+        result: a translation or a mask of it: of several pages or frames that one is shown of which it was made.
 
     Raises GanzooError, in the words of the command line, if it cannot be read.
     """
-    image = domain_io.image(domain_io.batch(read_page(path, domain_io).pixels)[0]).convert("RGB")
+    pages = read_pages(path, domain_io) if result else iter([read_page(path, domain_io)])
+    page = next(one for one in pages if not one.label or (result and result.stem.endswith(one.label)))
+    image = domain_io.image(domain_io.batch(page.pixels)[0]).convert("RGB")
     image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     return image
 

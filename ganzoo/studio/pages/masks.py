@@ -189,6 +189,6 @@ class MaskControls:
             source = source_of(file, wanted.inputs)
             if source is not None:
                 with Image.open(file) as mask:
-                    image = preview(source, translator.domain_io[way[0]])
+                    image = preview(source, translator.domain_io[way[0]], result=file)
                     shown.append((overlay(image, mask), str(file.relative_to(outcome.folder.parent / "masks"))))
         return shown

@@ -157,7 +157,8 @@ def add_translate_tab(studio: Studio, run: gr.Dropdown) -> None:
             if source is None or is_video(file.name) or file.suffix == ".npy":
                 continue
             after = preview(file, translator.domain_io[way[1]])
-            before = preview(source, translator.domain_io[way[0]]).resize(after.size, Image.Resampling.LANCZOS)
+            before = preview(source, translator.domain_io[way[0]], result=file)
+            before = before.resize(after.size, Image.Resampling.LANCZOS)
             made.append((after, str(file.relative_to(outcome.folder))))
             shown.append((before, after))
         seen = masks.seen(outcome, wanted, translator, way) if outcome.masks else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,18 @@ def test_there_must_be_a_paper_to_differ_from(tmp_path: Path) -> None:
     words = "there is no paper to differ from: give its protocol and values, under paper"
     assert f": differs: {words}" in refusal(read_spec, write_spec(tmp_path, differs=["two steps"]))
     assert f": rows.one.differs: {words}" in refusal(read_spec, write_spec(tmp_path, rows=ROWS))
+
+
+def test_folders_with_spaces_and_signs_of_yaml_stay_one_word(tmp_path: Path) -> None:
+    data = tmp_path / "my #1: pictures"
+    data.mkdir()
+    write_recipe(tmp_path)
+    prepare = {"bank": {"command": "bank build {data}/x -o {root}/bank", "makes": "{root}/bank"}}
+    changes = ["data.root={data}/x", "losses.my-loss.weight=1"]
+    bench = read_spec(write_spec(tmp_path, prepare=prepare, set=changes))
+    places = Places((tmp_path / "my runs").absolute(), data)
+    first = next(line for line in describe_plan(bench, places) if line.startswith("first: "))
+    words = shlex.split(first.removeprefix("first: bank: ganzoo "))
+    assert words == ["bank", "build", f"{data}/x", "-o", f"{places.root}/spec/bank"]
+    root, loss, *_ = bench.changes(next(bench.cells()), places)
+    assert load_yaml(root.partition("=")[2]) == f"{data}/x" and loss == "losses.my-loss.weight=1"

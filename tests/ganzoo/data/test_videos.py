@@ -139,6 +139,14 @@ class TestWriting:
         with open_video(tmp_path / f"b{suffix}") as reader:
             assert reader.pixel_shape == shape
 
+    def test_pixels_of_a_turned_video_are_turned_too(self, tmp_path: Path) -> None:
+        source = write_video(
+            *(tmp_path / "a.mp4", frames_of(2)), codec="libx264", pixels="yuv420p", pixel_shape=Fraction(2), rotation=90
+        )
+        copy(source, tmp_path / "b.mp4")
+        with open_video(tmp_path / "b.mp4") as reader:
+            assert reader.pixel_shape == Fraction(1, 2)  # twice as high as wide
+
     @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
     def test_times_and_sound_stay_in_other_formats(self, tmp_path: Path, suffix: str) -> None:
         source = write_video(

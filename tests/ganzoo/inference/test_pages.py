@@ -11,8 +11,10 @@ import torch
 from PIL import Image, ImageCms
 
 import ganzoo as package
+from ganzoo.data.domain_io import DomainIO
 from ganzoo.errors import GanzooError
 from ganzoo.inference.files import translate_files
+from ganzoo.inference.pages import Page
 from tests.support.random_images import noise, save
 from tests.support.tiny_run import ganzoo, write_recipe
 
@@ -176,3 +178,10 @@ class TestDepth:
         translate_files(tmp_path / "runs/tiny/default", [tmp_path / "images/testA"], tmp_path / "out")
         result = np.load(tmp_path / "out/0.npy")
         assert (result.shape, result.dtype) == ((12, 12, 5), np.uint8)
+
+
+@pytest.mark.parametrize("resolution", [(72.0, float("nan")), (float("inf"), 72.0), (72.0, 0.0), (72.0,)])
+def test_a_resolution_that_is_no_number_is_left_out(resolution: tuple[float, ...]) -> None:
+    image = Image.new("RGB", (4, 4))
+    image.info["dpi"] = resolution
+    assert Page.of(image, DomainIO(3)).resolution is None

@@ -308,6 +308,13 @@ def test_relative_paths_are_removed_from_texts(tmp_path: Path, monkeypatch: pyte
     assert scrub_text("of-ann/elsewhere/alexnet") == "of-ann/elsewhere/alexnet"  # this may be any name
 
 
+def test_folders_below_the_home_are_removed_from_messages_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/an")
+    assert scrub_text("cannot read /home/an/secret/horses/1.png: damaged") == "cannot read 1.png: damaged"
+    assert scrub_text("the folder /home/an: not there") == "the folder ~: not there"
+    assert scrub_text("see /home/anna/secret/1.png: damaged") == "see 1.png: damaged"
+
+
 def test_the_home_folder_is_removed_from_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/users/gwendolyn")
     monkeypatch.setenv("USERPROFILE", "/users/gwendolyn")

@@ -95,3 +95,11 @@ def test_what_this_machine_lacks_is_told_by_the_class(tmp_path: Path, more: str,
     with pytest.raises(GanzooError, match="no such file or folder") as caught:
         read_recipe(recipe)
     assert type(caught.value) is error
+
+
+@pytest.mark.parametrize("option", ["threshold: 0.5", "invert: true", "grow: 1", "soften: 1"])
+def test_label_maps_take_no_options_of_masks(option: str) -> None:
+    recipe = COMPLETE + f"maskers:\n  labels: {{masker: file, {option}}}\n"
+    name = option.partition(":")[0]
+    message = f"maskers.labels.{name}: its masks are label maps, whose pixels are classes"
+    assert any(message in line for line in mistakes(recipe))

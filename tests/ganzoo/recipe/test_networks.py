@@ -6,6 +6,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import yaml
 
 from ganzoo.errors import GanzooError
 from ganzoo.recipe.reader import read_recipe
@@ -84,3 +85,37 @@ def test_a_network_that_is_set_to_null_counts_as_absent(tmp_path: Path) -> None:
     with pytest.raises(GanzooError, match="the method has no network 'D'"):
         read_recipe(file)
     assert set(read_recipe(file, ["networks.D=null"]).networks) == {"G_AB", "G_BA"}
+
+
+OWN = r"override networks\.G_AB\.blocks, networks\.G_BA\.blocks"
+
+
+@pytest.mark.parametrize(
+    ("networks", "override", "message"),
+    [
+        (
+            "{G_AB: {blocks: 9}, G_BA: {blocks: 9}}",
+            "networks.G.blocks=2",
+            OWN,
+        ),
+        (
+            "{G_AB: {blocks: 9}, G_BA: {blocks: 9}}",
+            "networks.G={blocks: 2}",
+            OWN,
+        ),
+        ("{G_AB: {blocks: 9}}", "networks.G.blocks=2", ""),
+        ("{G: {blocks: 9}}", "networks.G.blocks=2", ""),
+    ],
+)
+def test_an_override_of_a_group_without_effect_is_refused(
+    tmp_path: Path, networks: str, override: str, message: str
+) -> None:
+    recipe = write_recipe(tmp_path)
+    data = yaml.safe_load(recipe.read_text())
+    data["networks"] = yaml.safe_load(networks)
+    recipe.write_text(yaml.safe_dump(data))
+    if not message:
+        assert read_recipe(recipe, [override]).networks["G_BA"].options["blocks"] == 2
+        return
+    with pytest.raises(GanzooError, match=rf"^command line: .*: networks\.G\.blocks: it has no effect.*{message}$"):
+        read_recipe(recipe, [override])

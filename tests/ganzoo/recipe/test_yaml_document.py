@@ -299,3 +299,41 @@ def test_a_length_in_steps_replaces_one_in_epochs_and_the_other_way_round(tmp_pa
     assert document.data["train"] == {"batch": 1, "steps": 600}
     assert apply_overrides(document, ["train.epochs=3"]).data["train"] == {"batch": 1, "epochs": 3}
     assert apply_overrides(document, ["train.batch=3"]).data["train"] == {"batch": 3, "steps": 600}
+
+
+FM = "losses: {fm: {loss: feature_matching, discriminator: D_A, weight: 5}}"
+
+
+@pytest.mark.parametrize(
+    ("base", "over", "found"),
+    [
+        (FM, "losses.fm.discriminator=D_B", {"loss": "feature_matching", "discriminator": "D_B", "weight": 5}),
+        (
+            "losses: {fm: one}",
+            "losses.fm.discriminator=D_B",
+            {NAME: "one", "discriminator": "D_B"},
+        ),
+        (FM, "losses.fm={loss: lpips}", {"loss": "lpips"}),
+        ("losses: {x: {loss: one, part: {generator: a, size: 2}}}", "losses.x.part.generator=b", None),
+    ],
+)
+def test_an_option_that_is_called_as_a_kind_names_no_component(base: str, over: str, found: Any) -> None:
+    losses = overridden(base, over).data["losses"]
+    assert losses == ({"fm": found} if found else {"x": {"loss": "one", "part": {"generator": "b"}}})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "train"),
+    [
+        (["train.steps=500", "train.epochs=0"], {"steps": 500, "epochs": 0}),
+        (["train.epochs=0", "train.steps=500"], {"steps": 500}),
+        (["train.steps=500", "train.epochs=3"], {"epochs": 3}),
+        (["train.epochs=0"], {"epochs": 0}),
+        (["train.steps=0"], {"steps": 0}),
+    ],
+)
+def test_a_length_of_0_does_not_remove_the_other_one_of_the_command_line(
+    overrides: list[str], train: dict[str, int]
+) -> None:
+    for base in ("train: {epochs: 9}", "train: {steps: 9}"):
+        assert overridden(base, *overrides).data["train"] == train

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from ganzoo.errors import GanzooError
 from ganzoo.studio.guard import COOKIE, LOCAL, POLICY, Guard
+from ganzoo.studio.server import run_studio
 
 LARGEST = 2**20
 
@@ -101,3 +103,9 @@ def test_another_host_needs_the_token_once() -> None:
 
 def test_this_machines_names_are_the_default() -> None:
     assert Guard(_app, largest=1).hosts == LOCAL
+
+
+@pytest.mark.parametrize("token", ["a+b/c=", "a&b", "50%25", "a b", "a;b", "ä"])
+def test_a_token_that_no_address_or_cookie_takes_is_refused(token: str) -> None:
+    with pytest.raises(GanzooError, match=r"^--token: an address and a cookie take only letters"):
+        run_studio([], host="0.0.0.0", token=token)

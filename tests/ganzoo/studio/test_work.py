@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ganzoo.data.domain_io import DomainIO
 from ganzoo.errors import GanzooError
 from ganzoo.inference.files import translate_files
 from ganzoo.studio.catalog import Catalog
 from ganzoo.studio.models import Models
 from ganzoo.studio.request import TranslationRequest
 from ganzoo.studio.service import Abilities, Studio
-from ganzoo.studio.work import Outcome, files_below, pack, source_of, translate_request
+from ganzoo.studio.work import Outcome, files_below, pack, preview, source_of, translate_request
 from tests.support.command_line import refusal
 from tests.support.studio_runs import train_runs
 
@@ -253,3 +254,15 @@ def test_the_image_of_a_translation_is_found_by_its_name() -> None:
     assert found == {
         "1/a.png": inputs[0], "b-000.png": inputs[1], "c.jpg.png": inputs[2], "a-012.webp": inputs[0], "film.mp4": None
     }  # fmt: skip
+
+
+def test_of_several_frames_the_one_is_shown_that_was_translated(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), (level, level, level)) for level in (0, 100, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    frames[1].save(tmp_path / "b.png")
+    for number, level in enumerate((0, 100, 200)):
+        shown = preview(tmp_path / "a.gif", DomainIO(3), result=tmp_path / f"a-{number:03}.png")
+        assert shown.getpixel((0, 0)) == (level,) * 3
+    assert preview(tmp_path / "b.png", DomainIO(3), result=tmp_path / "b.png").getpixel((0, 0)) == (100,) * 3
+    with pytest.raises(GanzooError, match="several pages or frames"):
+        preview(tmp_path / "a.gif", DomainIO(3))
