@@ -72,7 +72,9 @@ def narrow(recipe: Path, images: Path) -> list[str]:
         labels = [f"data.{which}A={label_maps(images / f'{split}A')}" for which, split in SPLITS.items()]
         return [*small, *labels, *(f"data.{which}B={images / f'{split}B'}" for which, split in SPLITS.items())]
     if recipe.stem.startswith("augmented_cyclegan"):
-        small += ["networks.D_A.layers=2", "networks.D_B.layers=1", "method.encoder_width=2", "method.encoder_downs=2"]
+        small = [one for one in small if not one.startswith("networks.D.")]  # its discriminators have their own
+        small += [f"networks.D_{one}" for one in ("A.layers=2", "A.width=2", "B.layers=1", "B.width=2")]
+        small += ["method.encoder_width=2", "method.encoder_downs=2"]
         small += ["method.latent_width=4", "train.batch=2"]
     if recipe.stem.startswith("drit"):
         small += ["method.content_layers=0", "method.every=2"]
