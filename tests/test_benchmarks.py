@@ -194,6 +194,32 @@ def test_the_page_of_real_images_says_what_its_records_say_of_faces() -> None:
     assert all(records["munit"].values[name] < records["pix2pix"].values[name] for name in columns)
 
 
+def values_of(table: str, name: str) -> dict[str, list[float]]:
+    """Return row → a value of each seed."""
+    found: dict[str, list[float]] = {}
+    for one in read_bench_records(read_spec(ROOT / f"benchmarks/{table}.yaml")):
+        found.setdefault(one.cell["row"], []).append(one.values[name])
+    return found
+
+
+def test_the_page_of_masks_says_what_its_records_say_of_learned_masks() -> None:
+    classified, background = (values_of("masks", name) for name in ("classified_B", "background_l1"))
+    assert max(classified["learned"]) < 1 and sorted(classified["learned_shared"]) == [0, 0, 100]
+    assert max(classified["composite"]) < 60 and min(classified["composite_discriminator"]) == 100
+    assert set(background["composite"] + background["composite_discriminator"]) == {0}
+    repainting = ("cyclegan", "smcyclegan", "smcyclegan_always", "mask_cyclegan", "mask_cyclegan_masked")
+    assert min(value for row in repainting for value in background[row]) > 0.3
+
+
+def test_the_page_of_few_images_says_what_its_records_say_of_digits() -> None:
+    def order(name: str) -> list[str]:
+        means = {row: fmean(found) for row, found in values_of("few_shot", name).items() if row != "all"}
+        return sorted(means, key=means.__getitem__)
+
+    assert order("overfitting_AB")[0] == "diffaugment"
+    assert order("pair_l1")[:2] == order("fd_classifier")[:2] == ["diffaugment", "r1"]
+
+
 def test_the_page_of_adaptation_says_what_its_records_say() -> None:
     bench = read_spec(ROOT / "benchmarks/adaptation_mnist_usps.yaml", "small")
     values: dict[str, list[float]] = {}

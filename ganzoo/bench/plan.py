@@ -40,7 +40,7 @@ def describe_plan(bench: Bench, places: Places, only: Sequence[str] = (), shard:
         yield from _differences(spec.differs, "all rows")
     yield from ([f"settings: {spec.budget}"] if spec.budget else [])
     for name, one in spec.prepare.items():
-        yield f"first: {name}: ganzoo {shlex.join(bench.filled(word, known) for word in shlex.split(one.command))}"
+        yield f"first: {name}: ganzoo {shlex.join(bench.words(one.command, known))}"
     for row, about in ((row, about) for row, about in spec.rows.items() if not only or row in only):
         cell = next(cell for cell in bench.cells() if cell.row == row)
         yield ""

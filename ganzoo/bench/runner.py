@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -194,7 +193,6 @@ def prepare(bench: Bench, places: Places, run_command: RunCommand, console: Cons
     """
     for name, one in bench.spec.prepare.items():
         command = bench.filled(one.command, places)
-        words = [bench.filled(word, places) for word in shlex.split(one.command)]
         note = places.root / bench.name / f".{name}.made"  # written at the end: an interrupted preparation runs again
         # Another shard may be making it. The command may lock .NAME.lock itself, to build the folder NAME.
         with wait_for_lock(note.with_name(f"{note.name}.lock")):
@@ -202,7 +200,7 @@ def prepare(bench: Bench, places: Places, run_command: RunCommand, console: Cons
             if made and note.is_file() and note.read_bytes() == command.encode():
                 continue
             console.say(f"{bench.name}: preparing {name}")
-            done = run_command(words, dict(os.environ))
+            done = run_command(bench.words(one.command, places), dict(os.environ))
             if done.returncode:
                 raise GanzooError(f"{bench.file}: prepare.{name}: {last_line(done)}")
             note.parent.mkdir(parents=True, exist_ok=True)

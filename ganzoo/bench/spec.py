@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -252,6 +253,10 @@ class Bench:
         """Return how a row's settings were chosen, in words; empty if nothing was tried."""
         return " ".join(one for one in (self.spec.budget, self.spec.rows[row].budget) if one)
 
+    def words(self, command: str, places: Places) -> list[str]:
+        """Return the words of a command with ``filled`` applied to each: a folder with a space stays one word."""
+        return [self.filled(word, places) for word in shlex.split(command)]
+
     def filled(self, text: str, places: Places) -> str:
         """Return a text in which ``{data}``, ``{root}`` and ``{here}`` are replaced by folders.
 
@@ -354,7 +359,7 @@ def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
         *((("data", name, "rows", row), own) for name, one in spec.data.items() for row, own in one.rows.items()),
     ]:
         for i, one in enumerate(changes):
-            if not re.match(r"[^=.]+(\.[^=.]+)*=", one):
+            if not re.match(r"[^=.\s]+(\.[^=.\s]+)*=", one):
                 yield (*path, i), f"{one!r} is not of the form key.path=value"
             elif one.startswith("train.seed="):
                 yield (*path, i), "the table sets the seeds: seeds: [0, 1, 2]"

@@ -42,8 +42,9 @@ def scrub_text(text: str) -> str:
     if not sentence and PureWindowsPath(text).is_absolute():
         return PureWindowsPath(text).name
     home = os.path.expanduser("~")
-    if len(home) > 1:  # the home itself, not what is below it
-        text = re.sub(rf"{re.escape(home)}(?![\w./-])", "~", text)
+    if len(home) > 1:  # a name in it may have spaces, so that INSIDE finds a part of it only
+        text = re.sub(rf"{re.escape(home)}/(?:[^\s/'\",;:()]+/)*([^\s/'\",;:()]*)", r"\1", text)
+        text = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text)
     return INSIDE.sub(r"\1", text)
 
 

@@ -320,7 +320,7 @@ class RecipeReader:
             self.add_problem(path, f"the masker makes {planes} planes, the role needs one: set foreground: [classes]")
         if ROLES[role].provided == "labels" and masker.needs == ("given",):
             for option, value in part.kind_options.items():
-                if value != MaskTransform.__dataclass_fields__[option].default:
+                if value != getattr(MaskTransform, option):
                     message = "its masks are label maps, whose pixels are classes and no mask's values: remove it"
                     self.add_problem((*path, option), message)
         if masker.trains and part.kind_options["threshold"] is not None:

@@ -155,8 +155,9 @@ def preview(path: Path, domain_io: DomainIO, longest: int = PREVIEW, *, result: 
 
     Raises GanzooError, in the words of the command line, if it cannot be read.
     """
-    pages = read_pages(path, domain_io) if result else iter([read_page(path, domain_io)])
-    page = next(one for one in pages if not one.label or (result and result.stem.endswith(one.label)))
+    for page in read_pages(path, domain_io) if result else [read_page(path, domain_io)]:
+        if result and result.stem.endswith(page.label):  # else the last one
+            break
     image = domain_io.image(domain_io.batch(page.pixels)[0]).convert("RGB")
     image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     return image

@@ -104,6 +104,22 @@ def test_a_file_that_differs_is_not_saved(
     assert [path.name for path in tmp_path.iterdir()] == ["x.pt2"] and (tmp_path / "x.pt2").read_text() == "earlier"
 
 
+def test_weights_beside_the_file_are_not_lost_in_silence(
+    run: Run, run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch writes weights of more than 2 GB into a second file."""
+    written = FORMATS[".pt2"]
+
+    def write(program: Any, file: Path, metadata: str) -> None:
+        written.write(program, file, metadata)
+        file.with_name(f"{file.name}.data").write_bytes(b"weights")
+
+    monkeypatch.setitem(FORMATS, ".pt2", replace(written, write=write))
+    code, _, err = run("export", run_, "-o", tmp_path / "x.pt2", "--size", "16")
+    assert code == 2 and "too large for one file of this format, which left its weights in x.pt2.data" in err
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_a_larger_tolerance_accepts_the_difference(run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     change_loaded_outputs(0.002, monkeypatch)
     assert ganzoo.export(run_, tmp_path / "x.pt2", size=(16, 16), tolerance=0.01)["difference"] == pytest.approx(

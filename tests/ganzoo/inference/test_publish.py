@@ -313,6 +313,9 @@ def test_folders_below_the_home_are_removed_from_messages_too(monkeypatch: pytes
     assert scrub_text("cannot read /home/an/secret/horses/1.png: damaged") == "cannot read 1.png: damaged"
     assert scrub_text("the folder /home/an: not there") == "the folder ~: not there"
     assert scrub_text("see /home/anna/secret/1.png: damaged") == "see 1.png: damaged"
+    monkeypatch.setenv("HOME", "/home/An Lee")
+    assert scrub_text("cannot read '/home/An Lee/secret/1.png': damaged") == "cannot read '1.png': damaged"
+    assert scrub_text("cannot read '/home/An Lee': damaged") == "cannot read '~': damaged"
 
 
 def test_the_home_folder_is_removed_from_texts(monkeypatch: pytest.MonkeyPatch) -> None:

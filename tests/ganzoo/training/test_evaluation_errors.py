@@ -14,23 +14,8 @@ from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluation
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
+from tests.support.killed_runs import train_until
 from tests.support.tiny_run import assert_same, lines
-
-
-class Killed(BaseException):
-    """Ends a run as a kill does: nothing is saved."""
-
-
-def end_at(run: Run, index: int, error: BaseException) -> None:
-    """Let a run end with an error at the beginning of a step; ``index`` counts from 0."""
-    inner = run.engine.step
-
-    def step(micros: Any) -> Any:
-        if micros[0].index == index:
-            raise error
-        return inner(micros)
-
-    run.engine.step = step  # type: ignore[method-assign]
 
 
 def test_a_step_whose_evaluation_fails_is_computed_and_evaluated_again(home: Path, whole: Path, tmp_path: Path) -> None:
@@ -62,10 +47,8 @@ def test_a_best_checkpoint_of_a_later_step_than_the_last_is_not_this_runs(
 
     words = ("evaluate.every=1", "train.sample=0")
     run = Run.prepare(home / "tiny.yaml", words, root=tmp_path)
-    end_at(run, 3, Killed())
     plan(9.0, 5.0, 4.0, 1.0)
-    with pytest.raises(Killed):
-        train(run)
+    train_until(run, 3)
     best, last = (run.folder / "checkpoints" / name for name in ("best", "last"))
     assert (read_progress(last)["step"], read_progress(best)["step"]) == (2, 3)
     plan(3.0, 7.0, 7.0, 2.0, 7.0, 7.0)  # of steps 3 to 8: another GPU, or other options, and never as good again
@@ -80,10 +63,7 @@ def test_a_resumed_run_is_refused_before_it_trains_if_its_new_metrics_do_not_wor
     home: Path, tmp_path: Path, change: str
 ) -> None:
     run = Run.prepare(home / "tiny.yaml", root=tmp_path)
-    end_at(run, 3, Killed())
-    with pytest.raises(Killed):
-        train(run)
-    run.files.close()
+    train_until(run, 3)
     before = (run.folder / "resolved.yaml").read_bytes()
     with pytest.raises(GanzooError, match=r"^evaluate\.(best|metrics)"):
         package.run(home / "tiny.yaml", change, root=tmp_path)
@@ -126,25 +106,11 @@ def test_intervals_that_a_finished_run_lacks_are_computed(home: Path, tmp_path: 
     assert len(lines(tmp_path / "tiny/default/results.jsonl")) == 4
 
 
-def test_the_time_of_an_interrupted_logging_interval_counts(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from ganzoo_cyclegan.method import CycleGAN
-
-    inner = CycleGAN.generator_losses
-
-    def failing(self: CycleGAN, step: Any) -> Any:
-        if step.index == 4:
-            raise RuntimeError("before any update")
-        return inner(self, step)
-
-    monkeypatch.setattr(CycleGAN, "generator_losses", failing)
+def test_the_time_of_an_interrupted_logging_interval_counts(home: Path, tmp_path: Path) -> None:
     run = Run.prepare(home / "tiny.yaml", root=tmp_path)
-    with pytest.raises(GanzooError, match="before any update"):
-        train(run)
+    train_until(run, 4)
     saved = read_progress(run.folder / "checkpoints/last")
     assert (saved["step"], saved["interval"]["steps"]) == (4, 1)  # a line of the log each 3 steps
-    monkeypatch.setattr(CycleGAN, "generator_losses", inner)
     package.run(home / "tiny.yaml", root=tmp_path)
     (line,) = (one for one in lines(run.folder / "metrics.jsonl") if one["step"] == 6 and "losses" in one)
     assert line["seconds"] > saved["interval"]["seconds"]
