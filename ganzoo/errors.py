@@ -46,6 +46,10 @@ class MissingResourceError(GanzooError):
     exit_code = 5
 
 
+class UnknownWeightsError(GanzooError):
+    """No plugin lists a file of weights of this name."""
+
+
 class DamagedError(GanzooError):
     """A file is missing in its folder, damaged, or was changed since ganzoo wrote it; nothing was read from it."""
 

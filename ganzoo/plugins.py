@@ -228,7 +228,7 @@ def _check_interface(module: ModuleType) -> None:
             f"{module.__name__}"
         )
     if version != INTERFACE:
-        raise GanzooError(f"it uses version {version} of ganzoo's interface; this ganzoo has version {INTERFACE}")
+        raise GanzooError(f"it uses version {version!r} of ganzoo's interface; this ganzoo has version {INTERFACE}")
 
 
 def find_entry_points() -> list[EntryPoint]:

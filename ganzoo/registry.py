@@ -14,7 +14,8 @@ from typing import Any
 
 from ganzoo.contracts.origin import Origin, author_line, source_line
 from ganzoo.contracts.signatures import defines
-from ganzoo.errors import ComponentError, GanzooError, MissingResourceError, one_line, suggest
+from ganzoo.errors import ComponentError, GanzooError, MissingResourceError, UnknownWeightsError, one_line, suggest
+from ganzoo.utils.core_yaml import is_word
 from ganzoo.weights.manifest import WeightsFile, read_manifest
 
 KINDS = ("method", "generator", "discriminator", "masker", "loss", "dataset", "metric")
@@ -87,7 +88,8 @@ class Component:
             from ganzoo.contracts.constructed import check_constructed
             from ganzoo.masks.roles import ROLES
 
-            check_constructed(made, origin, ROLES)
+            with origin.catch("__init__"):  # attributes of a type that the checks did not expect
+                check_constructed(made, origin, ROLES)
         return made
 
 
@@ -131,7 +133,8 @@ class Registration:
 
         Args:
             kind: one of ``method generator discriminator masker loss dataset metric``.
-            name: the component's name in recipes: letters, digits, ``_`` and ``-``.
+            name: the component's name in recipes: letters, digits, ``_`` and ``-``, and no word or number
+                of YAML's own, such as ``true`` and ``10``.
             target: a class, or ``"module:name"``, which is imported when the component is first used.
             paper: address of the paper that describes it, such as ``https://arxiv.org/abs/1703.10593``.
 
@@ -139,9 +142,11 @@ class Registration:
         """
         if kind not in KINDS:
             raise GanzooError(f"unknown kind {kind!r}{suggest(kind, KINDS)}")
-        if not re.fullmatch(r"[\w-]+", str(name)):
+        if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
             raise GanzooError(f"{kind} {name!r}: a name may contain only letters, digits, '_' and '-'")
-        if not isinstance(target, type) and not all(str(target).partition(":")):
+        if not is_word(name):
+            raise GanzooError(f"{kind} {name!r}: in a recipe it would not be read as text; choose another name")
+        if not isinstance(target, type) and not (isinstance(target, str) and all(target.partition(":"))):
             raise GanzooError(f"{kind} {name!r}: the target {target!r} is neither a class nor a string 'module:name'")
         if any((other.kind, other.name) == (kind, name) for other in self.components):
             raise GanzooError(f"{kind} {name!r} is added twice")
@@ -231,15 +236,18 @@ class Registry:
         return clash
 
     def weights_file(self, name: str) -> WeightsFile:
-        """Return the listed file of weights of this name. Raises as ``get`` does."""
+        """Return the listed file of weights of this name.
+
+        Raises UnknownWeightsError, with a similar name, if there is none; but MissingResourceError as ``get`` does.
+        """
         if name not in self.weights:
-            raise self._unknown(f"unknown weights {name!r}{suggest(name, self.weights)}")
+            raise self._unknown(f"unknown weights {name!r}{suggest(name, self.weights)}", UnknownWeightsError)
         return self.weights[name]
 
-    def _unknown(self, message: str) -> GanzooError:
+    def _unknown(self, message: str, kind: type[GanzooError] = GanzooError) -> GanzooError:
         """Return the error for an unknown name; it also names the plugins that may have the name but are not loaded."""
         others = self._not_loaded()
-        return MissingResourceError(message + others) if others else GanzooError(message)
+        return MissingResourceError(message + others) if others else kind(message)
 
     def _not_loaded(self) -> str:
         text = ""

@@ -194,10 +194,10 @@ def test_the_page_of_real_images_says_what_its_records_say_of_faces() -> None:
     assert all(records["munit"].values[name] < records["pix2pix"].values[name] for name in columns)
 
 
-def values_of(table: str, name: str) -> dict[str, list[float]]:
+def values_of(table: str, name: str, scale: str = "") -> dict[str, list[float]]:
     """Return row → a value of each seed."""
     found: dict[str, list[float]] = {}
-    for one in read_bench_records(read_spec(ROOT / f"benchmarks/{table}.yaml")):
+    for one in read_bench_records(read_spec(ROOT / f"benchmarks/{table}.yaml", scale)):
         found.setdefault(one.cell["row"], []).append(one.values[name])
     return found
 
@@ -218,6 +218,15 @@ def test_the_page_of_few_images_says_what_its_records_say_of_digits() -> None:
 
     assert order("overfitting_AB")[0] == "diffaugment"
     assert order("pair_l1")[:2] == order("fd_classifier")[:2] == ["diffaugment", "r1"]
+
+
+def test_the_page_of_few_images_says_what_its_records_say_of_photographs() -> None:
+    zebras, overfitting = (values_of("few_shot", name, "horses") for name in ("fd_squeezenet1_1_AB", "overfitting_AB"))
+    assert max(zebras["r1"]) < min(value for row, found in zebras.items() if row != "r1" for value in found)
+    others = [value for row, found in overfitting.items() if row != "diffaugment" for value in found]
+    assert max(overfitting["diffaugment"]) < min(others)
+    assert fmean(overfitting["diffaugment"]) < fmean(overfitting["r1"]) < fmean(overfitting["plain"])
+    assert (zebras["ada"], overfitting["ada"]) == (zebras["plain"], overfitting["plain"])
 
 
 def test_the_page_of_adaptation_says_what_its_records_say() -> None:

@@ -12,10 +12,11 @@ from importlib.util import find_spec
 
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import PACKAGE, find_entry_points, plugins
+from ganzoo.utils.core_yaml import is_word
 
 LONGEST = 30
 """Largest number of characters of a name: the lines of the written files stay short enough for their linter."""
-FOLDERS = ("tests", "recipes", "build", "dist", "docs")
+FOLDERS = ("tests", "recipes", "build", "dist", "docs", "runs")
 """Folders of a project that cannot be its package, too."""
 
 
@@ -75,6 +76,8 @@ def check_name(name: str, kinds: Iterable[str], commands: Iterable[str]) -> Name
         )
     if len(name) > LONGEST:
         raise GanzooError(f"{name!r} has {len(name)} characters; choose a name of at most {LONGEST}")
+    if not is_word(name):
+        raise GanzooError(f"{name!r} would not be read as text in a recipe; choose another name, such as {name}_plugin")
     if name in FOLDERS:
         raise GanzooError(f"{name!r} is a folder of every project; choose another name, such as {name}_plugin")
     names = Names(name)

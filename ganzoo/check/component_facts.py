@@ -9,9 +9,9 @@ from typing import Any, ClassVar, get_origin, get_type_hints
 import torch
 
 from ganzoo.check.plugin_check import CHANNELS, construct
-from ganzoo.contracts.declaration import INTERFACES, PROVIDED
+from ganzoo.contracts.declaration import INTERFACES, PROVIDED, declaration_errors
 from ganzoo.data.types import OTHER
-from ganzoo.errors import GanzooError
+from ganzoo.errors import ComponentError, GanzooError
 from ganzoo.interfaces import Method
 from ganzoo.interfaces.loss import inputs_of
 from ganzoo.masks.roles import ROLES, Roles
@@ -35,9 +35,11 @@ def component_facts(component: Component) -> dict[str, Any]:
     Attributes are those of a component that is constructed by its defaults. If it cannot be, ``not_constructed`` is the
     reason, and only what the class itself says is there.
 
-    Raises GanzooError if the component cannot be imported.
+    Raises GanzooError if the component cannot be imported, or has mistakes in its declaration, one line each.
     """
     target: Any = component.load()
+    if errors := declaration_errors(component.origin):
+        raise ComponentError("\n".join(map(str, errors)))
     if component.kind == "loss":
         return {"inputs": {name: _needed(one) for name, one in inputs_of(target).items()}}
     if component.kind not in ATTRIBUTES:

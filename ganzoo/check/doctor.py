@@ -86,7 +86,11 @@ def _one_child(names: Sequence[str], code: str, limit: float) -> Iterator[Findin
             return
         yield Finding(**json.loads(line))
         started = time.monotonic()
-    child.wait()
+    try:
+        child.wait(timeout=limit)
+    except subprocess.TimeoutExpired:  # all checks have answered, but a library's thread keeps the process
+        child.kill()
+        child.wait()
 
 
 def _python_path() -> list[str]:

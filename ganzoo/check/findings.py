@@ -62,7 +62,7 @@ def redact(value: Any) -> Any:
     for name, secret in os.environ.items():
         if SECRET.search(name) and len(secret) >= SHORTEST_SECRET:
             value = value.replace(secret, HIDDEN)
-    value = re.sub(r"(\w://)[^/\s]+@", rf"\1{HIDDEN}@", value)
+    value = re.sub(r"(\w://)[^/\s]+@|(?<![\w/.@-])[\w.%+-]+:[^\s/@]+@(?=[\w\[])", rf"\1{HIDDEN}@", value)
     for home in _homes():
         value = re.sub(rf"{re.escape(home)}(?=$|[^\w.-])", "~", value)
     return value

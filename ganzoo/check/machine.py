@@ -177,6 +177,8 @@ def variables(finding: Finding) -> None:
     """The environment variables that matter; of secrets only that they are set."""
     for name, value in sorted(os.environ.items()):
         if VARIABLES.fullmatch(name):
+            if name.lower().endswith("_proxy"):  # user:password@host, also without a scheme, and with any characters
+                value = re.sub(r"(\w+://)?[^,]*@", rf"\g<1>{HIDDEN}@", value)
             finding.facts[name] = HIDDEN if SECRET.search(name) else value
     if launcher := [name for name in LAUNCHER if name in os.environ]:
         finding.problems.append(

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ganzoo.contracts.declaration import PROVIDED, attribute_errors, declaration_errors
-from ganzoo.errors import ComponentError, GanzooError
+from ganzoo.errors import ComponentError, GanzooError, UnknownWeightsError
 from ganzoo.interfaces import Method
 from ganzoo.masks.roles import ROLES
 from ganzoo.plugins import Plugins
@@ -100,7 +100,7 @@ def check_component(component: Component) -> tuple[list[str], str]:
 def construct(component: Component) -> tuple[Any, str]:
     """Return a new instance of a component by its defaults, and an empty text; or None, and what is missing.
 
-    Raises ComponentError if the constructor fails in another way.
+    Raises ComponentError if the constructor fails in another way, as by weights that no plugin lists.
     """
     target = component.load()
     if required := [option.name for option in options_of(target).values() if option.required]:
@@ -110,8 +110,13 @@ def construct(component: Component) -> tuple[Any, str]:
         return Part(component, options).make(*(CHANNELS for _ in PROVIDED.get(component.kind, ()))), ""
     except ComponentError:
         raise
+    except UnknownWeightsError as error:
+        raise component.origin.mistake(str(error), "__init__") from error
     except GanzooError as error:
         return None, str(error)
+    except SystemExit as error:
+        mistake = "its constructor ends the program: raise an error instead"
+        raise component.origin.mistake(mistake, "__init__") from error
 
 
 def default_mistakes(component: Component, method: Method) -> list[str]:

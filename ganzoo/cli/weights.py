@@ -84,17 +84,11 @@ def fetch_for(file: Path, overrides: list[str]) -> None:
     Raises GanzooError with one line for each mistake in the recipe, or else for each part that cannot be constructed.
     """
     from ganzoo.contracts.declaration import PROVIDED
-    from ganzoo.recipe.options import options_of
     from ganzoo.recipe.reader import read_recipe
 
     recipe = read_recipe(file, overrides)  # constructs the maskers
-    networks = [
-        part
-        for part in recipe.networks.values()
-        if any("weights" in options_of(one.component.load()) for one in (part, *part.inner()))
-    ]
     problems = []
-    for part in [*networks, *recipe.losses.values(), *recipe.metrics]:
+    for part in [*recipe.networks.values(), *recipe.losses.values(), *recipe.metrics]:
         try:
             part.make(*(CHANNELS for _ in PROVIDED.get(part.component.kind, ())))
         except GanzooError as error:

@@ -122,6 +122,7 @@ def try_dataset(dataset: Dataset, origin: Origin) -> None:
             last = read_sample(dataset, origin, split, domain, count - 1)
             check_repeats(first, kept, read_sample(dataset, origin, split, domain, 0), origin, f"{split} {domain} 0")
             check_names([first.name, last.name][:count], origin, split, domain)
+            check_scale([first, last], origin, dataset, f"{split} {domain}", domain)
 
 
 def check_sample(
@@ -180,6 +181,27 @@ def check_names(names: Sequence[str], origin: Origin, split: Split, domain: str)
         seen[name] = index
 
 
+def check_scale(samples: Sequence[Sample], origin: Origin, dataset: Dataset, place: str, domain: str) -> None:
+    """Raise ComponentError if float32 images seem to be on the scale 0 … 1: if none has a value above 1.
+
+    A single dark image may be so. A domain in ``ranges`` may have small values.
+
+    Args:
+        samples: some samples.
+        origin: where the data set comes from.
+        dataset: the data set.
+        place: which samples they are, such as ``train A``.
+        domain: their domain.
+    """
+    images = [sample.image for sample in samples if sample.image.dtype == np.float32]
+    if not images or len(images) < len(samples) or domain in dataset.ranges:
+        return
+    low, high = min(image.min() for image in images), max(image.max() for image in images)
+    if low < high <= 1:
+        returned = f"image: float32 values from {low:.4g} to {high:.4g} for {place}"
+        raise origin.refuse("sample", returned, "values 0 … 255: multiply them by 255")
+
+
 def check_repeats(first: Sample, kept: Sample, again: Sample, origin: Origin, place: str) -> None:
     """Raise ComponentError if an image differs when it is read again, or was changed by a later call.
 
@@ -232,11 +254,8 @@ def _image_problem(image: Any, name: str, domain: str, dataset: Dataset) -> tupl
     low, high = image.min(), image.max()
     if classes and high >= classes:
         return f"{name}: classes up to {high}", f"classes 0 … {classes - 1}, as classes says {classes} for {domain}"
-    if image.dtype == np.float32:
-        if not (low >= 0 and high <= 255):
-            return f"{name}: values from {low:.4g} to {high:.4g}", "values 0 … 255, finite"
-        if low < high <= 1 and domain not in dataset.ranges:
-            return f"{name}: float32 values from {low:.4g} to {high:.4g}", "values 0 … 255: multiply them by 255"
+    if image.dtype == np.float32 and not (low >= 0 and high <= 255):
+        return f"{name}: values from {low:.4g} to {high:.4g}", "values 0 … 255, finite"
     return None
 
 

@@ -41,6 +41,8 @@ def check_method(method: Any, origin: Origin, roles: Collection[str] = ()) -> No
     _check_optims(method, wrong)
     _check_phases(method, wrong)
     for name, output in method.tensors.items():
+        if not all(hasattr(output, field) for field in ("source", "shows", "for_losses")):
+            raise wrong(f"tensors[{name!r}] is {describe(output)}", "an Output")
         known = output.source in (*DOMAINS, None) and output.shows in (*DOMAINS, "")
         if not known:
             raise wrong(
@@ -76,6 +78,10 @@ class _Wrong:
         return ComponentError(f"{self.origin}: {what}; expected {expected} ({self.origin.line('__init__')})")
 
 
+def _is_words(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(one, str) for one in value)
+
+
 def _word(kind: type) -> str:
     return "dict" if kind is Mapping else "list"
 
@@ -83,7 +89,7 @@ def _word(kind: type) -> str:
 def _check_class(method: Any, wrong: _Wrong, roles: Collection[str]) -> None:
     for name, known in {"directions": DIRECTIONS, "accepts": roles, "requires": roles, "reads": GIVEN}.items():
         words = getattr(method, name)
-        if isinstance(words, str) or not isinstance(words, Sequence):
+        if not _is_words(words):
             raise wrong(f"{name} is {describe(words)}", "a tuple of texts, such as ('AB', 'BA')")
         for word in words if known else ():
             if word not in known:
@@ -104,8 +110,10 @@ def _check_slots(method: Any, wrong: _Wrong) -> None:
         if slot.kind not in SLOT_KINDS:
             raise wrong(f"{where}.kind is {slot.kind!r}", f"one of {SLOT_KINDS}{suggest(slot.kind, SLOT_KINDS[:3])}")
         for field in ("reads", "calls"):
-            if isinstance(getattr(slot, field), str):
-                raise wrong(f"{where}.{field} is the text {getattr(slot, field)!r}", "a tuple of texts: (…,)")
+            if not _is_words(getattr(slot, field)):
+                raise wrong(f"{where}.{field} is {describe(getattr(slot, field))}", "a tuple of texts: (…,)")
+        if not isinstance(slot.default, Mapping):
+            raise wrong(f"{where}.default is {describe(slot.default)}", "a dict, such as {'generator': 'resnet'}")
         if unknown := [one for one in (*slot.reads, slot.writes) if one not in (*DOMAINS, "")]:
             raise wrong(f"{where} names the domain {unknown[0]!r}", "the domains 'A' and 'B'")
         if slot.kind == "generator" and not slot.own and not slot.writes:
@@ -115,13 +123,13 @@ def _check_slots(method: Any, wrong: _Wrong) -> None:
 
 
 def _check_optims(method: Any, wrong: _Wrong) -> None:
-    stepped = {name for phase in method.phases for name in getattr(phase, "steps", ())}
+    stepped = [name for phase in method.phases for name in getattr(phase, "steps", None) or ()]
     for name, optim in method.optims.items():
         where = f"optims[{name!r}]"
         if not hasattr(optim, "slots") or not hasattr(optim, "optimizer"):
             raise wrong(f"{where} is {describe(optim)}", "an Optim")
-        if isinstance(optim.slots, str):
-            raise wrong(f"{where}.slots is the text {optim.slots!r}", f"a tuple of slots: ({optim.slots!r},)")
+        if not _is_words(optim.slots):
+            raise wrong(f"{where}.slots is {describe(optim.slots)}", "a tuple of slots: ('G_AB',)")
         if not optim.slots:
             raise wrong(f"{where} has no slots", "the slots whose networks it optimizes")
         for slot in optim.slots:
@@ -142,8 +150,8 @@ def _check_phases(method: Any, wrong: _Wrong) -> None:
         if phase.name in seen:
             raise wrong(f"two phases are called {phase.name!r}", "another name for each phase")
         seen.add(phase.name)
-        if isinstance(phase.steps, str):
-            raise wrong(f"{where}: steps is the text {phase.steps!r}", f"a tuple of optims: ({phase.steps!r},)")
+        if not _is_words(phase.steps):
+            raise wrong(f"{where}: steps is {describe(phase.steps)}", "a tuple of optims: ('generator',)")
         if not phase.steps:
             raise wrong(f"{where} steps no optim", "the names of the optims that it steps")
         for name in phase.steps:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import sha256
@@ -109,7 +108,7 @@ def wikiart(folder: Path) -> dict[str, Write]:
         if not chosen:
             raise MissingResourceError(f"{folder}: it has no paintings for {name}; it should hold {source}")
     return {
-        f"{name}/{one.replace('/', '_')}": partial(shutil.copyfile, paintings[one])
+        f"{name}/{one.replace('/', '_')}": partial(_copy, paintings[one])
         for name, chosen in sets.items()
         for one in chosen
     }
@@ -124,6 +123,7 @@ LAYOUTS: Mapping[str, Callable[[Path], dict[str, Write]]] = MappingProxyType(
 def _images(folder: Path, source: str) -> list[Path]:
     """Return the images in a folder and those below it, sorted. Raises MissingResourceError if there are none."""
     found = sorted(one for one in folder.rglob("[!.]*") if re.fullmatch(r"\.(jpe?g|png)", one.suffix.lower()))
+    found = [one for one in found if not one.is_dir()]
     if not found:
         raise MissingResourceError(f"{folder}: it has no images; it should be from {source}")
     return found
@@ -148,6 +148,13 @@ def _by_artist(paintings: Iterable[str], artist: str, most: int) -> list[str]:
 def _some(names: Iterable[str], most: int) -> list[str]:
     """Return at most so many of the names, the same ones each time: those with the smallest checksums."""
     return sorted(names, key=lambda one: sha256(one.encode()).digest())[:most]
+
+
+def _copy(image: Path, target: Path) -> None:
+    with open_image(image) as opened:
+        opened.load()  # a damaged one is found here, not when it is read for training
+        content = image.read_bytes()
+    target.write_bytes(content)
 
 
 def _write_half(image: Path, left: bool, target: Path) -> None:

@@ -142,6 +142,8 @@ def describe_values(
     if lowest < 0 or highest > top or highest - lowest >= top / 2:
         return  # values that cannot be read without a range are errors of their own
     levels = round(255 * highest / top) - round(255 * lowest / top) + 1
-    advice = f"[0, {2 ** max(1, round(highest)).bit_length() - 1}]" if integers else f"[{low}, {high}]"
+    whole = 2 ** max(1, round(highest)).bit_length() - 1  # of all values with as many bits
+    advice = f"[0, {whole}]" if integers and highest - lowest >= whole / 2 else f"[{low}, {high}]"
     bits = "float" if not integers else "16-bit" if top < 2**16 else "32-bit"
-    yield f"no value of these {bits} images is above {high}: {levels} of 256 levels are used; set data.range={advice}"
+    values = f"values of these {bits} images go from {low} to {high}"
+    yield f"{values}: {levels} of 256 levels are used; set data.range={advice}"

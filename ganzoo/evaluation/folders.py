@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -16,7 +16,7 @@ from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluator
-from ganzoo.evaluation.per_image import PerImageFile
+from ganzoo.evaluation.per_image import Measured
 from ganzoo.evaluation.printing import format_evaluation
 from ganzoo.interfaces import Dataset, Direction, Method, Output, Sample, Split
 from ganzoo.masks.roles import Roles
@@ -75,31 +75,30 @@ class SavedTranslations(Method):
         return images
 
 
+def check_folder(folder: Path, against: Path | None, texts: Sequence[str]) -> None:
+    """Raise GanzooError if ``against`` or the metrics are missing, or one of the folders has no images."""
+    if against is None:
+        raise GanzooError(f"{folder}: a folder of images, not a run; add the real images: --against FOLDER")
+    if not texts:
+        raise GanzooError(f"{folder}: no metrics; add --metric NAME, such as swd, fid or kid, once for each metric")
+    ImageFolders(folder, against)
+
+
 def evaluate_folder(
-    folder: Path,
-    against: Path | None,
-    texts: Sequence[str],
-    device: str = "",
-    per_image: PerImageFile | None = None,
-    bootstrap: int = 0,
-) -> dict[str, Any]:
-    """Compare a folder's images with real images, at their own sizes; print the values, return the record's fields.
+    folder: Path, against: Path, texts: Sequence[str], device: str = "", bootstrap: int = 0
+) -> Measured:
+    """Compare a folder's images with real images, at their own sizes; print the values, return what was measured.
 
     Args:
         folder: the folder of generated images.
         against: the folder of real images.
         texts: the metrics, written as in a recipe; they must need the two sets of images only.
         device: a torch device; by default the accelerator, if there is one.
-        per_image: the file for the values of single images.
         bootstrap: the number of draws for intervals of the values; 0: no intervals.
 
-    Raises GanzooError if ``against`` or the metrics are missing, a folder has no images, or a metric is wrong or does
-    not fit. A metric that fails is reported in the record's ``failed``.
+    Raises GanzooError if a folder has no images, or a metric is wrong or does not fit. A metric that fails is reported
+    in the record's ``failed``.
     """
-    if against is None:
-        raise GanzooError(f"{folder}: a folder of images, not a run; add the real images: --against FOLDER")
-    if not texts:
-        raise GanzooError(f"{folder}: no metrics; add --metric NAME, such as swd, fid or kid, once for each metric")
     accelerator = start_accelerator(device=device)
     dataset, method = ImageFolders(folder, against), SavedTranslations()
     reader = Reader(dataset, ImageSettings(fit="none", cache=0))
@@ -111,14 +110,13 @@ def evaluate_folder(
     evaluator.prepare()
     collected = evaluator.collect("test")
     result = evaluator.compute(collected, "test", bootstrap=bootstrap)
-    if per_image and accelerator.is_main_process:
-        per_image.add(folder, "", "test", collected)
     Console(quiet=not accelerator.is_main_process).say(format_evaluation(f"{folder} against {against}", result))
     record = Record.of_images(
-        folder.name,
-        f"{folder.name} against {against.name}",
+        folder.resolve().name,
+        f"{folder.resolve().name} against {against.resolve().name}",
         data_key(dataset, "test"),
         [portable(part.resolved()) for part in parts],
         result,
     )
-    return record.model_copy(update={"environment": environment(accelerator)}).fields()
+    fields = record.model_copy(update={"environment": environment(accelerator)}).fields()
+    return Measured(folder, fields, collected)

@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import CollectedRows
 from ganzoo.evaluation.metric_calls import Columns
-from ganzoo.interfaces import Direction
+from ganzoo.interfaces import Direction, Split
 from ganzoo.utils.atomic import write_atomically
 from ganzoo.utils.paths import require_file_place
 
 ABOUT = ("target", "checkpoint", "split", "direction", "image")
 """The first columns, which say which image a row is about."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an evaluation measured.
+
+    Args:
+        target: the evaluated run or folder.
+        record: the fields of its record.
+        rows: the rows of the metrics.
+        checkpoint: the checkpoint's name; empty for a folder of images.
+        split: the split that was measured.
+    """
+
+    target: Path
+    record: dict[str, Any]
+    rows: CollectedRows
+    checkpoint: str = ""
+    split: Split = "test"
 
 
 class PerImageFile:
@@ -35,15 +57,9 @@ class PerImageFile:
         self._rows: list[dict[str, str]] = []
         self._columns: dict[str, None] = dict.fromkeys(ABOUT)
 
-    def add(self, target: Path, checkpoint: str, split: str, collected: CollectedRows) -> None:
-        """Add the images of an evaluation, and write the file. Raises OSError if it cannot be written.
-
-        Args:
-            target: the evaluated run or folder.
-            checkpoint: the checkpoint's name; empty for a folder of images.
-            split: the split that was measured.
-            collected: the rows of the metrics.
-        """
+    def add(self, measured: Measured) -> None:
+        """Add the images of an evaluation, and write the file. Raises GanzooError if it cannot be written."""
+        collected = measured.rows
         by_direction: dict[Direction, dict[str, list[float]]] = {}
         for (metric, direction), rows in collected.rows.items():
             if metric in collected.of_training:
@@ -53,7 +69,7 @@ class PerImageFile:
                 self._columns.setdefault(name)
         for direction, columns in by_direction.items():
             for number, image in enumerate(collected.names[direction[0]]):
-                about = (str(target), checkpoint, split, direction, image)
+                about = (str(measured.target), measured.checkpoint, measured.split, direction, image)
                 numbers = {name: f"{values[number]:.9g}" for name, values in columns.items()}
                 self._rows.append({**dict(zip(ABOUT, about, strict=True)), **numbers})
         self._write()
@@ -63,7 +79,10 @@ class PerImageFile:
         writer = csv.DictWriter(text, list(self._columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(self._rows)
-        write_atomically(self.file, text.getvalue().encode("utf-8", "backslashreplace"))
+        try:
+            write_atomically(self.file, text.getvalue().encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            raise GanzooError(f"{self.file}: cannot be written: {error.strerror or error}") from None
 
 
 def scalar_columns(metric: str, rows: Columns) -> dict[str, list[float]]:

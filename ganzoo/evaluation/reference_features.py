@@ -64,6 +64,8 @@ class ReferenceFeatures:
         metric = calls.metric
         count = self.reader.dataset.count(split, domain)
         count = min(count, limit) if limit else count
+        if not count:
+            raise GanzooError(f"it compares with {split} images of {domain}, and there are none")
         if not metric.cache_key:
             return self._compute(calls, split, domain, count)
         code, content = code_key(type(metric).__module__), self.content(split, domain, count)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.start import is_import
 from ganzoo.errors import GanzooError, suggest_path
 from ganzoo.evaluation.evaluator import Evaluator
-from ganzoo.evaluation.folders import evaluate_folder
-from ganzoo.evaluation.per_image import PerImageFile
+from ganzoo.evaluation.folders import check_folder, evaluate_folder
+from ganzoo.evaluation.per_image import Measured, PerImageFile
 from ganzoo.evaluation.printing import failure_lines, format_evaluation
 from ganzoo.evaluation.records import load_for_evaluation, make_record
 from ganzoo.interfaces import Split
@@ -65,7 +66,7 @@ def evaluate_targets(
         bootstrap: the number of draws for intervals of the values, 0 for none; by default as the runs' recipes say.
 
     Raises GanzooError if a target is of no such kind or cannot be evaluated, or an option is not for it; and, after all
-    targets are evaluated and recorded, if a metric failed.
+    targets are evaluated, if a metric failed or a file cannot be written.
     """
     found = [(target, *_run_of(target)) for target in map(find_run, targets)]
     for target, run, name in found:
@@ -77,30 +78,58 @@ def evaluate_targets(
         changes = [*changes, f"evaluate.metrics=[{', '.join(metrics)}]"]
     if bootstrap is not None:
         changes = [*changes, f"evaluate.bootstrap={bootstrap}"]
+    for target, run, name in found:  # before the first one is measured, which may take an hour
+        if run is None:
+            check_folder(target, against, metrics)
+        else:
+            checkpoints_of(run, name or checkpoint)
     table = PerImageFile(per_image) if per_image else None
     records, failed = [], []
     for target, run, name in found:
-        if run is None:
-            results = [evaluate_folder(target, against, metrics, device, table, bootstrap or 0)]
-        else:
-            results = evaluate_run(run, name or checkpoint, split, changes, device, table)
-        for record in results:
-            failed += [f"{target}: {line}" for line in failure_lines(record["failed"])]
-            if out and os.environ.get("RANK", "0") == "0":
-                JsonLines(out).append(**record)
-        records += results
+        try:
+            for one in (
+                evaluate_run(run, name or checkpoint, split, changes, device)
+                if run
+                else [evaluate_folder(target, against or Path(), metrics, device, bootstrap or 0)]
+            ):
+                records.append(one.record)
+                failed += [f"{target}: {line}" for line in failure_lines(one.record["failed"])]
+                if os.environ.get("RANK", "0") == "0":
+                    failed += _write(one, run, out, table)
+        except GanzooError as error:
+            if not failed:
+                raise
+            failed.append(str(error))
+            break
     if failed:
         raise GanzooError("\n".join(failed))
     return records
+
+
+def _write(one: Measured, run: Path | None, out: Path | None, table: PerImageFile | None) -> list[str]:
+    """Write what was measured to each file; return a line for each file that cannot be written."""
+    files = [run / "results.jsonl"] if run and not is_published(run) else []  # it may be in the hub's cache
+    writers: list[Callable[[], None]] = [partial(JsonLines(file).append, **one.record) for file in files]
+    if out:
+        writers.append(partial(JsonLines(out).append, **one.record))
+    if table:
+        writers.append(partial(table.add, one))
+    problems = []
+    for write in writers:
+        try:
+            write()
+        except GanzooError as error:
+            problems.append(str(error))
+    return problems
 
 
 def _run_of(target: Path) -> tuple[Path | None, str]:
     """Return a target's run, or None for a folder of images; and the checkpoint's name if it is one, else ``""``."""
     if (target / RESOLVED).is_file():
         return target, ""
-    in_a_run = target.parent.name == "checkpoints" and (target.parent.parent / RESOLVED).is_file()
-    if in_a_run and find_checkpoint(target):
-        return target.parent.parent, target.name
+    place = Path(os.path.abspath(target))  # the target may be a name alone, such as best
+    if place.parent.name == "checkpoints" and (place.parents[1] / RESOLVED).is_file() and find_checkpoint(place):
+        return (target.parents[1] if target.parent.name == "checkpoints" else place.parents[1]), place.name
     if not target.is_dir():
         raise GanzooError(f"{target}: not a run, a checkpoint or a folder of images{suggest_path(target)}")
     return None, ""
@@ -149,15 +178,22 @@ def open_run(recipe: Recipe, device: str = "") -> Evaluator:
     return evaluator
 
 
+def checkpoints_of(folder: Path, checkpoint: str) -> list[str]:
+    """Return the checkpoint to evaluate; if none is named, those of ``last`` and ``best`` that the run has.
+
+    Raises GanzooError if there is none.
+    """
+    names = [checkpoint] if checkpoint else ["last", "best"]
+    names = [name for name in names if find_checkpoint(folder / "checkpoints" / name)]
+    if not names:
+        raise GanzooError(f"{folder}: the run has no checkpoint {checkpoint or 'last'!r}")
+    return names
+
+
 def evaluate_run(
-    folder: Path,
-    checkpoint: str,
-    split: Split | None,
-    changes: Sequence[str],
-    device: str,
-    per_image: PerImageFile | None = None,
-) -> list[dict[str, Any]]:
-    """Evaluate checkpoints of a run, print the values, append the records to its results.jsonl and return their fields.
+    folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str], device: str
+) -> Iterator[Measured]:
+    """Evaluate checkpoints of a run, and print the values of each; nothing is written.
 
     Args:
         folder: the run's folder.
@@ -165,7 +201,8 @@ def evaluate_run(
         split: the split to measure; None: the default of ``evaluate_targets``.
         changes: overrides of the run's recipe, in its sections ``CHANGEABLE``.
         device: a torch device; by default the accelerator, if there is one.
-        per_image: the file for the values of single images.
+
+    Yields what was measured of each checkpoint.
     """
     for change in changes:
         if change.partition("=")[0].partition(".")[0] not in CHANGEABLE:
@@ -178,16 +215,13 @@ def evaluate_run(
     recipe = run_recipe(folder, changes)
     if not recipe.metrics:
         raise GanzooError(f"{folder}: its recipe names no metrics; add --metric NAME")
-    names = [checkpoint] if checkpoint else ["last", "best"]
-    names = [name for name in names if find_checkpoint(folder / "checkpoints" / name)]
-    if not names:
-        raise GanzooError(f"{folder}: the run has no checkpoint {checkpoint or 'last'!r}")
+    names = checkpoints_of(folder, checkpoint)
     evaluator = open_run(recipe, device)
     dataset = evaluator.reader.dataset
     accelerator = evaluator.engine.accelerator
     splits: list[Split] = [split] if split else ["test", "validation"]
     chosen = next((one for one in splits if all(image_counts(dataset, one).values())), splits[0])
-    console, records = Console(quiet=not accelerator.is_main_process), []
+    console = Console(quiet=not accelerator.is_main_process)
     if of_other_data:
         for line in _training_images(folder, evaluator, recipe, chosen):
             console.say(line)
@@ -200,15 +234,10 @@ def evaluate_run(
             console.say(f"{folder}, {name}: the checkpoint lacks {lacks}; measured: {measured}")
         collected = evaluator.collect(chosen)
         result = evaluator.compute(collected, chosen, bootstrap=recipe.evaluate.bootstrap)
-        if per_image and accelerator.is_main_process:
-            per_image.add(folder, name, chosen, collected)
         trained = int(info.progress["step"])
         record = make_record(evaluator, recipe, folder, info, max(reached, trained), chosen, result).fields()
-        if accelerator.is_main_process and not is_published(folder):  # it may be in the hub's cache
-            JsonLines(folder / "results.jsonl").append(**record)
         console.say(format_evaluation(f"{folder}, {name} of step {trained}, {chosen}", result))
-        records.append(record)
-    return records
+        yield Measured(folder, record, collected, name, chosen)
 
 
 def _training_images(folder: Path, evaluator: Evaluator, recipe: Recipe, split: Split) -> list[str]:

@@ -67,6 +67,10 @@ class MethodWrapper(Method):
         """Return the base's translations."""
         return self.base.translate(images, direction, step)
 
+    def translated(self, direction: Direction) -> str:
+        """Return the name of the base's tensor that holds a direction's translations."""
+        return self.base.translated(direction)
+
     def style_size(self, domain: str) -> int:
         """Return the length of the base's style vectors."""
         return self.base.style_size(domain)

@@ -69,7 +69,7 @@ class ComponentSchemas:
 
     Args:
         components: the components that recipes may use.
-        warn: called with the reason for each component that cannot be imported.
+        warn: called with the reason for each component that cannot be imported or has a mistake in its declaration.
 
     ``tensors`` and ``phases`` are names that completion offers in losses.
     """
@@ -101,19 +101,21 @@ class ComponentSchemas:
         return reference(name)
 
     def load(self, kind: str) -> dict[str, type[Any] | None]:
-        """Return the components of a kind by name: name → class, or None if it cannot be imported."""
+        """Return the components of a kind by name: name → class, or None if it cannot be used."""
         if kind not in self._loaded:
             self._loaded[kind] = {one.name: self._load(one) for one in self.components if one.kind == kind}
         return self._loaded[kind]
 
     def _load(self, component: Component) -> type[Any] | None:
+        from ganzoo.contracts.declaration import declaration_errors
+
         try:
-            target = component.load()
-            options_of(target)
+            errors: list[GanzooError] = [*declaration_errors(component.origin)]
         except GanzooError as error:
-            self.warn(str(error))
-            return None
-        return target
+            errors = [error]
+        for mistake in errors:
+            self.warn(str(mistake))
+        return None if errors else component.load()
 
     def _any_component(self, place: Place, *, complete: bool) -> Schema:
         kind, targets = place.kind, self.load(place.kind)

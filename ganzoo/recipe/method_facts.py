@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, get_args, get_origin
 
+from ganzoo.contracts.method import check_method
 from ganzoo.contracts.origin import Origin
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method
+from ganzoo.masks.roles import ROLES
 from ganzoo.recipe.losses import updates_generators
 from ganzoo.recipe.networks import slot_groups
 from ganzoo.recipe.options import options_of
@@ -56,6 +58,7 @@ def _construct(target: type[Any]) -> Iterator[Method]:
         try:
             with Origin(target).catch("__init__"):
                 method = target(**{name: option.default for name, option in options.items()} | chosen)
+                check_method(method, Origin(target), ROLES)
         except GanzooError:  # of a choice: another option does not go with it
             if not chosen:
                 return

@@ -223,7 +223,10 @@ def group_by_stem(names: Sequence[str]) -> dict[str, list[str]]:
     for name in names:
         stem, _, end = name.rpartition("_")
         groups.setdefault(stem if stem and end in ("A", "B", "AB", "BA", "AA") else name, []).append(name)
-    return {stem if len(group) > 1 else group[0]: group for stem, group in groups.items()}
+    titled: dict[str, list[str]] = {}
+    for stem, group in groups.items():
+        titled.setdefault(stem if len(group) > 1 else group[0], []).extend(group)
+    return titled
 
 
 def tick_spacing(low: float, high: float, count: int = 5) -> float:

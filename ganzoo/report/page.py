@@ -16,6 +16,7 @@ from ganzoo.report.run_log import RunLog, component_name
 from ganzoo.report.tables import environment_table, events_table, format_time, format_value
 from ganzoo.report.templates import read_asset, render
 from ganzoo.utils.formatting import format_clock
+from ganzoo.utils.reading import is_number
 from ganzoo.utils.templates import page_policy
 
 PROGRESS_FIELDS = {
@@ -161,7 +162,8 @@ def speed_section(log: RunLog) -> ChartSection:
 
 
 def _resumed_at(log: RunLog) -> dict[float, str]:
-    return {event["step"]: "resumed" for event in log.events if event.get("event") == "resumed" and "step" in event}
+    steps = [event.get("step") for event in log.events if event.get("event") == "resumed"]
+    return {step: "resumed" for step in steps if is_number(step)}
 
 
 def _groups(charts: Mapping[str, list[Chart]]) -> list[ChartGroup]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ganzoo.contracts.dataset import check_dataset, check_names, check_repeats, check_sample
+from ganzoo.contracts.dataset import check_dataset, check_names, check_repeats, check_sample, check_scale
 from ganzoo.data.loader import Reader
 from ganzoo.data.sampler import Row
 from ganzoo.data.types import SPLITS, Dataset, Sample, Split
@@ -59,6 +59,7 @@ class DatasetContracts(ComponentContracts):
     def test_its_samples_have_the_right_form(self) -> None:
         """Image, mask, labels, target and values have the types, sizes and ranges of ``Sample``."""
         dataset = self.make()
+        read: dict[tuple[Split, str], list[Sample]] = {}
         for split, domain, index in self.places(dataset):
             place = f"{split} {domain} {index}"
             whole = dataset.sample(split, domain, index)
@@ -66,6 +67,10 @@ class DatasetContracts(ComponentContracts):
             with refusing():
                 check_sample(whole, self.origin, dataset, domain, place)
                 check_sample(scaled, self.origin, dataset, domain, place, "sample_to_scale")
+            read.setdefault((split, domain), []).append(whole)
+        for (split, domain), samples in read.items():
+            with refusing():
+                check_scale(samples, self.origin, dataset, f"{split} {domain}", domain)
 
     def test_an_image_is_the_same_when_it_is_read_again(self) -> None:
         """A second call, after other images, and another instance give the same sample."""

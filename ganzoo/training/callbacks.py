@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from ganzoo.contracts.callback import check_callback, check_stop
 from ganzoo.contracts.origin import Origin, author_line
+from ganzoo.errors import is_strict
 from ganzoo.interfaces import Callback, RunInfo
 from ganzoo.plugins import plugins
 from ganzoo.training.tracker_kinds import make_tracker
@@ -20,7 +21,8 @@ class Callbacks:
     """All callbacks of a run.
 
     A callback that raises is reported once, on the console and in events.jsonl, and is not called again. The same holds
-    for one whose ``on_evaluation`` returns neither a bool nor None.
+    for one whose ``on_evaluation`` returns neither a bool nor None. In strict mode (GANZOO_STRICT) an error of a
+    plugin's callback ends the run.
     """
 
     def __init__(self, run: RunInfo) -> None:
@@ -44,6 +46,8 @@ class Callbacks:
             try:
                 callbacks = manager.subset_hook_caller(HOOK, others)(run=self.run)
             except Exception as error:
+                if is_strict():
+                    raise
                 self._report(f"of plugin {hook.plugin_name}", HOOK, error, module.__name__)
                 continue
             origin = Origin(module, "hook", HOOK, hook.plugin_name)
@@ -73,6 +77,8 @@ class Callbacks:
                 answer = getattr(callback, f"on_{name}")(self.run, *args)
                 stop = (name == "evaluation" and check_stop(answer, Origin(type(callback)))) or stop
             except Exception as error:
+                if is_strict() and not isinstance(callback, TrackerCallback):
+                    raise
                 self.active.remove(callback)
                 label, module = f"{type(callback).__module__}.{type(callback).__name__}", type(callback).__module__
                 if isinstance(callback, TrackerCallback):

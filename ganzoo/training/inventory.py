@@ -31,7 +31,7 @@ class RunSummary:
         problem: what is damaged, in words; empty for other states.
         method: the recipe's method.
         data: the recipe's data set.
-        step: finished steps, by the checkpoint ``last``.
+        step: finished steps, by the checkpoint ``last``, or else by the latest one.
         total: the run's length in steps; 0 if it is unknown.
         values: the newest metric values: of the final evaluation of ``last``, or else of the last one while training.
         best: the name of the metric value that chooses ``best``, and that value; empty if there is none.
@@ -155,13 +155,15 @@ def _read_log(summary: RunSummary, log: RunLog) -> None:
 
 def _read_progress(summary: RunSummary) -> None:
     folder = summary.folder / "checkpoints"
+    found: dict[str, dict[str, Any]] = {}
     for name in summary.checkpoints:
         place = find_complete(folder / name, PROGRESS)
-        fields = read_sealed_object((place or folder / name) / PROGRESS, "the progress of a checkpoint")
-        if name == "last" or summary.state == "published":
-            summary.step = int(fields["step"])
-            if is_number(fields.get("best")) and fields.get("best_of"):
-                summary.best = {str(fields["best_of"]).split()[-1]: fields["best"]}
+        found[name] = read_sealed_object((place or folder / name) / PROGRESS, "the progress of a checkpoint")
+    if found:
+        fields = found.get("last") or max(found.values(), key=lambda one: int(one["step"]))
+        summary.step = int(fields["step"])
+        if is_number(fields.get("best")) and fields.get("best_of"):
+            summary.best = {str(fields["best_of"]).split()[-1]: fields["best"]}
 
 
 def checkpoint_sizes(folder: Path) -> dict[str, int]:

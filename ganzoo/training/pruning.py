@@ -147,15 +147,23 @@ def _settings_of(run: Path) -> Any:
 def _uses(user: Path, settings: Any, plan: Sequence[Removal]) -> list[str]:
     lines = []
     for key, value in _texts(settings):
-        named = Path(value).expanduser()
-        if "/" not in value and not named.is_dir():
+        if (target := _folder_of(value)) is None:
             continue
         for removal in plan:
-            target, gone = named.resolve(), removal.folder.resolve()
+            gone = removal.folder.resolve()
             inside = target == gone or gone in target.parents
             if inside or (removal.checkpoint == "best" and target == removal.run.resolve()):
                 lines.append(f"{user} names it: {key}: {value}")
     return lines
+
+
+def _folder_of(text: str) -> Path | None:
+    """Return the folder that a text of a recipe may name; None for other texts, some of which cannot be paths."""
+    with suppress(OSError, RuntimeError, ValueError):  # too long, a home folder of nobody, with a NUL
+        named = Path(text).expanduser()
+        if "/" in text or named.is_dir():
+            return named.resolve()
+    return None
 
 
 def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

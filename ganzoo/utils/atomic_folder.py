@@ -26,7 +26,7 @@ def atomic_folder(target: Path, mark: str) -> Iterator[Path]:
         BusyError: another process is writing the same folder.
         GanzooError: the disk is full or cannot be written, or the block raises OSError.
     """
-    place = target.absolute()
+    place = target.resolve()  # if it is a link, the folder that it names is replaced
     new = sibling_path(place, "new")
     busy = f"{target}: another process is writing it; wait for it, or choose another folder"
     try:
@@ -51,6 +51,6 @@ def atomic_folder(target: Path, mark: str) -> Iterator[Path]:
 
 def clean_folder(target: Path, mark: str) -> None:
     """Delete what killed processes left beside a complete folder, unless another process is writing it."""
-    place = target.absolute()
+    place = target.resolve()
     with suppress(BusyError), lock_file(sibling_path(place, "lock"), ""):
         clean_replacement(place, mark)

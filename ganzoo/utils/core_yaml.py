@@ -90,6 +90,15 @@ for _kind, _construct in _CONSTRUCTORS.items():
 CoreLoader.add_constructor(None, _UNDEFINED)
 
 
+def is_word(text: str) -> bool:
+    """Return whether YAML reads a text of letters, digits, ``_`` and ``-`` as text.
+
+    >>> [is_word(text) for text in ("resnet", "true", "10", "1e5", "vit-b_16")]
+    [True, False, False, False, True]
+    """
+    return not any(re.fullmatch(form, text) for form, _ in FORMS.values())
+
+
 def load_yaml(text: str) -> Any:
     """Return the plain data of a text. Raises yaml.YAMLError."""
     return CoreLoader(text).get_single_data()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -42,10 +43,9 @@ class JsonLines:
                     line = line if file.read(1) == b"\n" else f"\n{line}"  # end a line that a kill cut short
                 file.write(f"{line}\n".encode(errors="replace"))
         except OSError as error:
-            raise GanzooError(
-                f"{self.file}: cannot be written: {error.strerror}; free some space, then run the same command again "
-                "to resume from the last checkpoint"
-            ) from None
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            advice = "; free some space, then run the same command again" if full else ""
+            raise GanzooError(f"{self.file}: cannot be written: {error.strerror}{advice}") from None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield the objects; lines that are none are left out: a kill cut them short, or the disk damaged them.

@@ -14,8 +14,10 @@ from contextvars import ContextVar
 from hashlib import file_digest, sha256
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
+from string import punctuation
 from typing import IO, TYPE_CHECKING
 from urllib.error import HTTPError
+from urllib.parse import quote
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ganzoo.errors import MissingResourceError
@@ -244,7 +246,8 @@ class Transfer:
         if start:
             headers |= {"Range": f"bytes={start}-"} | ({"If-Range": self.etag} if self.etag else {})
         try:
-            response: HTTPResponse = urlopen(Request(self.entry.address, headers=headers), timeout=TIMEOUT)
+            address = quote(self.entry.address, safe=punctuation)  # what is quoted already stays so
+            response: HTTPResponse = urlopen(Request(address, headers=headers), timeout=TIMEOUT)
         except HTTPError as error:
             with error:
                 permanent = error.code < 500 and error.code not in (408, 416, 425, 429)
@@ -253,6 +256,8 @@ class Transfer:
             reason = getattr(error, "reason", error)
             permanent = isinstance(reason, socket.gaierror | ssl.SSLCertVerificationError)
             raise _TransferError(f"no connection ({_message(reason)})", permanent) from None
+        except ValueError as error:
+            raise _TransferError(f"it is no valid address ({_message(error)})", permanent=True) from None
         return response
 
     def resumes(self, response: HTTPResponse, start: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,9 +40,13 @@ def test_components_are_found_by_kind_name_and_glob() -> None:
         ("loss", "two words", "a:B", "a name may contain only letters, digits, '_' and '-'"),
         ("loss", "", "a:B", "a name may contain only letters"),
         ("loss", "l1", "a:B", "loss 'l1' is added twice"),
+        ("loss", 50, "a:B", "a name may contain only letters"),
+        ("loss", "50", "a:B", "in a recipe it would not be read as text; choose another name"),
+        ("loss", "true", "a:B", "in a recipe it would not be read as text"),
+        ("loss", "x", Path("a:B"), "is neither a class nor a string"),
     ],
 )
-def test_wrong_components_are_refused(kind: str, name: str, target: str, message: str) -> None:
+def test_wrong_components_are_refused(kind: str, name: Any, target: Any, message: str) -> None:
     mine = registration("mine", "l1")
     with pytest.raises(GanzooError) as error:
         mine.add(kind, name, target)

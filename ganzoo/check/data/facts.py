@@ -140,7 +140,8 @@ def array_facts(
         raise GanzooError(f"{where}: it holds values that are not finite; replace them by numbers")
     shown = pixels[:, :, : 3 if pixels.shape[2] >= 3 else 1]
     if pixels.dtype != np.uint8:
-        shown = ((shown.astype(np.float64) - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+        least, most = float(low), float(high)  # a difference of the pixels' own type may overflow
+        shown = ((shown.astype(np.float64) - least) * (255 / max(most - least, 1e-12))).astype(np.uint8)
     picture = Image.fromarray(np.ascontiguousarray(shown if shown.shape[2] == 3 else shown[:, :, 0]))
     return Facts(
         size or (pixels.shape[1], pixels.shape[0]),

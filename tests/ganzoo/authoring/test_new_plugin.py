@@ -51,6 +51,8 @@ def test_it_prints_what_to_type_next(run: Run, tmp_path: Path) -> None:
         ("i2i", "'i2i' is taken: its project would be 'ganzoo-i2i', which is installed; choose another name"),
         ("munit", "'munit' is taken: there is a plugin of this name; choose another name"),
         ("lsgan --kind loss --kind los", "--kind: unknown kind 'los' (did you mean 'loss'?)"),
+        ("true", "'true' would not be read as text in a recipe; choose another name, such as true_plugin"),
+        ("runs", "'runs' is a folder of every project; choose another name, such as runs_plugin"),
         ("tests", "'tests' is a folder of every project; choose another name, such as tests_plugin"),
         ("unet --kind generator", "'unet' is taken: there is a generator 'unet' in the plugin 'cyclegan'"),
         ("table --kind command", "'table' is taken: there is a command 'table'; choose another name"),

@@ -121,7 +121,7 @@ def test_each_value_is_the_metric_of_two_folders(bench: Bench, tmp_path: Path) -
             translate_files(run, [images], folders[target, name], direction=source + target, maskers=[text])
     sets = ["real test", *MASKERS]
     for domain, first, second in product("AB", sets, sets):
-        values = evaluate_folder(folders[domain, first], folders[domain, second], [metric])["values"]
+        values = evaluate_folder(folders[domain, first], folders[domain, second], [metric]).record["values"]
         (value,) = values.values()
         found = record.values[distance_name(domain, first, second)]
         assert found == pytest.approx(value, rel=2e-3, abs=1e-6), (domain, first, second)

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,24 @@ def test_the_page_names_every_check() -> None:
     page = (ROOT / "docs/doctor.md").read_text()
     assert all(f"| `{name}` |" in page for name in (*machine.CHECKS, *compute.CHECKS))
     assert tuple(compute.CHECKS) == IN_CHILD
+
+
+@pytest.mark.parametrize(
+    "value", ["user:pa@ss@proxy:3128", "http://user:pa/ss@proxy:3128", "http://user:pass@proxy:3128"]
+)
+def test_the_password_of_a_proxy_is_not_shown(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    shown = examine("variables", machine.variables).facts["HTTPS_PROXY"]
+    assert shown in (f"{HIDDEN}@proxy:3128", f"http://{HIDDEN}@proxy:3128")
+    assert redact("no route to user:pass@proxy:3128, 3:45 a@b") == f"no route to {HIDDEN}@proxy:3128, 3:45 a@b"
+
+
+def test_a_process_that_does_not_end_after_its_last_check_is_killed() -> None:
+    code = (
+        "import json, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "print(json.dumps({'check': 'only', 'facts': {}}), flush=True)\n"
+    )
+    started = time.monotonic()
+    assert [one.problems for one in in_children(["only"], code, limit=5)] == [[]]
+    assert time.monotonic() - started < 40

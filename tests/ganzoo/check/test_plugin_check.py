@@ -138,6 +138,48 @@ def test_a_component_whose_weights_are_not_here_is_not_constructed_and_nothing_i
             "the default of its slot 'G_AB': the key 'generator', which names the component, is missing",
             "def __init__",
         ),
+        (
+            "method",
+            RIGHT["method"].replace('{"fake_B": Output("A", "B")}', '{"fake_B": "B"}'),
+            "tensors['fake_B'] is the text 'B'; expected an Output",
+            "def __init__",
+        ),
+        (
+            "method",
+            RIGHT["method"].replace('("A",), "B"', 'None, "B"'),
+            "slots['G_AB'].reads is None; expected a tuple of texts",
+            "def __init__",
+        ),
+        (
+            "method",
+            RIGHT["method"].replace('{"generator": "resnet"}', '"resnet"'),
+            "slots['G_AB'].default is the text 'resnet'; expected a dict, such as",
+            "def __init__",
+        ),
+        (
+            "method",
+            RIGHT["method"].replace('Optim(("G_AB",))', 'Optim([["G_AB"]])'),
+            "optims['G'].slots is a list of 1 values; expected a tuple of slots: ('G_AB',)",
+            "def __init__",
+        ),
+        (
+            "method",
+            RIGHT["method"].replace('Optim(("G_AB",))', 'Optim("G_AB")'),
+            "optims['G'].slots is the text 'G_AB'; expected a tuple of slots: ('G_AB',)",
+            "def __init__",
+        ),
+        (
+            "method",
+            RIGHT["method"].replace('("G",)', '"G"'),
+            "the phase 'generator': steps is the text 'G'; expected a tuple of optims: ('generator',)",
+            "def __init__",
+        ),
+        (
+            "loss",
+            RIGHT["loss"].replace("super().__init__()", "raise SystemExit"),
+            "its constructor ends the program: raise an error",
+            "def __init__",
+        ),
     ],
 )
 def test_a_mistake_that_a_construction_shows_names_the_authors_line(
@@ -243,7 +285,6 @@ def test_a_recipe_that_uses_a_name_of_two_packages_says_once_whose_it_is(
         ('{"generator": "resnet", "blocks": -1}', "", "blocks is -1: input should be greater than or equal to 0"),
         ('{"generator": "resnet", "blocks": -1}', "networks: {G: {width: 8}}", "blocks is -1: input should be"),
         ('{"generator": "resnet", "size": 3}', "", "unknown option 'size'"),
-        ('["resnet"]', "", "it is ['resnet']; a generator must be a mapping"),
         ('{"generator": "drit"}', "", "'drit' cannot serve as G_AB: it has no forward(); those that can: "),
     ],
 )
@@ -272,3 +313,26 @@ def test_a_wrong_option_that_the_recipe_sets_stays_the_recipes_mistake(
     recipe.write_text("data: striped_digits\ntrain: {steps: 1}\nnetworks: {G: {blocks: x}}\nmethod: planted\n")
     (line,) = run("check", recipe)[2].splitlines()
     assert line.startswith(f"ganzoo: {recipe}:3: networks.G.blocks: blocks is 'x': input should be a valid integer")
+
+
+def test_weights_that_no_plugin_lists_are_a_mistake(site: Site, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = RIGHT["masker"].replace("super().__init__()", "from ganzoo.weights import find; find('mine/facse')")
+    monkeypatch.delenv("GANZOO_PLUGINS")
+    file = site.plant("masker", code(text))
+    (mistake,) = broken(run)
+    assert mistake.startswith("masker 'planted' of plugin 'theirs': unknown weights 'mine/facse'")
+    assert place(file, "def __init__") in mistake
+    monkeypatch.setenv("GANZOO_PLUGINS", "theirs")
+    plugins.cache_clear()
+    assert broken(run) == []  # a plugin that is excluded may list them
+
+
+@pytest.mark.parametrize("kind", ["loss", "metric", "dataset", "method"])
+def test_the_facts_of_a_wrong_component_are_its_mistake(
+    kind: str, site: Site, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANZOO_PLUGINS", "theirs,cyclegan")
+    site.plant(kind, code("class Planted:\n    pass\n"))
+    exit_code, out, err = run("show", kind, "planted")
+    assert (exit_code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"ganzoo: {kind} 'planted' of plugin 'theirs': it is not derived from ganzoo.interfaces.")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.contracts.dataset import check_dataset, check_names, check_repeats, check_sample
+from ganzoo.contracts.dataset import check_dataset, check_names, check_repeats, check_sample, check_scale
 from ganzoo.contracts.origin import Origin
 from ganzoo.errors import ComponentError
 from ganzoo.interfaces import Dataset, Sample, Split
@@ -120,10 +120,6 @@ WRONG_SAMPLES: list[tuple[Any, str]] = [
     (IMAGE, "sample returned an array of shape (8, 6, 3), uint8 for train A 3; expected a Sample"),
     (changed(image=Image.fromarray(IMAGE)), "returned image: an Image for train A 3; expected a uint8 array"),
     (changed(image=IMAGE / 255), "image: an array of shape (8, 6, 3), float64 with values 0 … 0.5608"),
-    (
-        changed(image=np.float32(IMAGE / 255)),
-        "float32 values from 0 to 0.5608 for train A 3; expected values 0",
-    ),
     (changed(image=np.float32(IMAGE) - 9), "values from -9 to 134 for train A 3; expected values 0 … 255"),
     (
         changed(image=np.float32(IMAGE) * np.nan),
@@ -226,3 +222,15 @@ def test_an_image_that_changes(kept: Sample, again: Sample, expected: str) -> No
     with pytest.raises(ComponentError) as caught:
         check_repeats(SAMPLE, kept, again, ORIGIN, "train A 0")
     assert expected in str(caught.value)
+
+
+def test_one_dark_image_is_valid_but_images_that_all_are_dark_are_on_another_scale() -> None:
+    def image(high: float) -> Sample:
+        values = np.linspace(0, high, 48, dtype=np.float32).reshape(4, 4, 3)
+        return replace(SAMPLE, image=values, target=None, mask=None, labels=None)
+
+    check_sample(image(0.5), ORIGIN, Good(), "A")
+    check_scale([image(0.5), image(90)], ORIGIN, Good(), "train A", "A")
+    check_scale([image(0), image(0)], ORIGIN, Good(), "train A", "A")
+    with pytest.raises(ComponentError, match="values from 0 to 1 for train A; expected values 0 … 255: multiply them"):
+        check_scale([image(0.5), image(1)], ORIGIN, Good(), "train A", "A")

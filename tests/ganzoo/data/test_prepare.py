@@ -186,3 +186,31 @@ def test_a_table_of_genres_of_another_encoding_is_refused_in_one_line(tmp_path: 
     (tmp_path / "wikiart/genre_train.csv").write_bytes("Realism/élan.jpg,4\n".encode("latin-1"))
     code, _, err = run("data", "prepare", "wikiart", tmp_path / "wikiart", "-o", tmp_path / "out")
     assert code == 2 and "genre_train.csv: damaged: it is not text (UTF-8)" in err and err.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_what_a_link_names_is_replaced_and_the_link_stays(downloaded_maps: Path, tmp_path: Path, run: Run) -> None:
+    words = ("data", "prepare", "maps", downloaded_maps, "-o", tmp_path / "link")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk/maps")
+    for more in ((), ("--fresh",), ("--fresh",)):
+        code, _, err = run(*words, *more)
+        assert code == 0, err
+        assert (tmp_path / "link").is_symlink() and (tmp_path / "disk/maps/trainA/1.png").is_file()
+    assert sorted(one.name for one in (tmp_path / "disk").iterdir() if one.suffix != ".lock") == ["maps"]
+
+
+def test_a_damaged_painting_is_named(tmp_path: Path, run: Run) -> None:
+    names = ["claude-monet_a", "paul-cezanne_a", "vincent-van-gogh_a"]
+    for name in (*(f"Realism/{one}" for one in names), "Ukiyo_e/one_a"):
+        write(tmp_path / f"wikiart/{name}.jpg", random_image(4, 4))
+    (tmp_path / "wikiart/Realism/claude-monet_folder.jpg").mkdir()
+    genres = "Realism/claude-monet_a.jpg,4\nRealism/paul-cezanne_a.jpg,6\n"
+    for name in ("genre_train.csv", "genre_val.csv"):
+        (tmp_path / "wikiart" / name).write_text(genres)
+    damaged = tmp_path / "wikiart/Realism/vincent-van-gogh_a.jpg"
+    words = ("data", "prepare", "wikiart", tmp_path / "wikiart", "-o", tmp_path / "out")
+    assert run(*words)[0] == 0
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    code, _, err = run(*words, "--fresh")
+    assert code == 2 and err.startswith(f"ganzoo: {damaged}: ") and "free some space" not in err

@@ -67,10 +67,13 @@ def test_pages_transparency_and_deep_colours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "value_range", "line"),
     [
-        (np.array([[0, 4090]], np.uint16), None, "no value of these 16-bit images is above 4090: 17 of 256 levels are "
-         "used; set data.range=[0, 4095]"),
-        (np.array([[0, 0.25]], np.float32), None, "no value of these float images is above 0.25: 65 of 256 levels are "
-         "used; set data.range=[0, 0.25]"),
+        (np.array([[0, 4090]], np.uint16), None, "values of these 16-bit images go from 0 to 4090: 17 of 256 levels "
+         "are used; set data.range=[0, 4095]"),
+        (np.array([[0, 0.25]], np.float32), None, "values of these float images go from 0 to 0.25: 65 of 256 levels "
+         "are used; set data.range=[0, 0.25]"),
+        (np.array([[27315, 32000]], np.uint16), None, "values of these 16-bit images go from 27315 to 32000: 20 of 256 "
+         "levels are used; set data.range=[27315, 32000]"),
+        (np.array([[27315, 32000]], np.uint16), (27315, 32000), ""),
         (np.array([[0, 60000]], np.uint16), None, ""),
         (np.array([[0, 4095]], np.uint16), (0, 4095), ""),
         (np.array([[0, 100]], np.uint16), (0, 4095), "values go from 0 to 100; most of data.range=[0, 4095] is empty"),

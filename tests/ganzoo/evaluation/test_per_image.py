@@ -15,7 +15,7 @@ from PIL import Image
 import ganzoo as package
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import CollectedRows
-from ganzoo.evaluation.per_image import PerImageFile
+from ganzoo.evaluation.per_image import Measured, PerImageFile
 from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.interfaces import Direction, Metric
 from ganzoo.provenance.record import read_records
@@ -83,8 +83,8 @@ def test_names_are_quoted_and_numbers_keep_all_digits(tmp_path: Path) -> None:
     names = ['a "b", c.png', "line\nbreak.png", "ö/umlaut.png", "bad\udcff.png"]
     values = torch.tensor([1 / 3, 1e-9, -2.0, 123456.789])
     table = PerImageFile(tmp_path / "out.csv")
-    table.add(Path("first,run"), "last", "test", collected(names, m=values, vectors=torch.ones(4, 2)))
-    table.add(Path("second"), "", "test", collected(["x"], area=torch.ones(1, 1, 1)))
+    table.add(Measured(Path("first,run"), {}, collected(names, m=values, vectors=torch.ones(4, 2)), "last"))
+    table.add(Measured(Path("second"), {}, collected(["x"], area=torch.ones(1, 1, 1))))
     rows = read(tmp_path / "out.csv")
     assert [one["image"] for one in rows] == [*names[:3], "bad\\udcff.png", "x"]
     assert [np.float32(one["m"]) for one in rows[:4]] == values.tolist()

@@ -23,6 +23,7 @@ from ganzoo.report.charts import (
     axis_range,
     downsample,
     draw_chart,
+    group_by_stem,
     running_median,
 )
 
@@ -157,3 +158,8 @@ def test_the_running_median_of_a_long_curve_takes_little_memory() -> None:
         tracemalloc.stop()
     assert len(medians) == 10_000 and {value for _, value in medians[500:-500]} == {3.0}
     assert peak < 12 << 20
+
+
+def test_a_name_that_is_also_the_beginning_of_others_keeps_its_curve() -> None:
+    names = ["cycle_A", "cycle_A_AB", "cycle_A_BA"]
+    assert group_by_stem(names) == {"cycle_A": names}

@@ -240,6 +240,12 @@ def test_unexpected_fields_of_the_log_are_left_out(tmp_path: Path, field: str) -
         assert curves_of(report(folder)) == {}
 
 
+def test_a_resumed_event_without_a_number_is_left_out(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", logged(3))
+    write_lines(folder / "events.jsonl", [{"event": "resumed", "step": "x"}])
+    assert curves_of(report(folder))
+
+
 def test_unknown_memory_is_not_drawn(tmp_path: Path) -> None:
     known, unknown = logged(3), [{**one, "memory": 0} for one in logged(3)]
     page = report(write_run(tmp_path / "known", known))

@@ -116,6 +116,9 @@ def test_keep_deletes_the_other_checkpoints(root: Path, run: Run) -> None:
     assert "there are: best, last" in refusal(plan_keeping, [folder], ["step-4"])
     _, _, err = run("runs", "--root", root, "keep", "tiny/default", "--best", "--yes")
     assert "cannot be resumed" in err and [one.name for one in (folder / "checkpoints").iterdir()] == ["best"]
+    progress = read_progress(folder / "checkpoints/best")
+    summary = summarize(folder)
+    assert summary.step == progress["step"] > 0 and list(summary.best.values()) == [progress["best"]]
 
 
 def test_an_interrupted_replacement_does_not_come_back(root: Path) -> None:
@@ -180,6 +183,8 @@ def test_runs_and_recipes_that_name_what_is_deleted_are_listed(
     other = {"train": {"start": "runs/tiny/default/checkpoints/step-4"}, "method": {"method": "cyclegan"}}
     (tmp_path / "recipes/next.yaml").write_text(yaml.safe_dump(other))
     (tmp_path / "broken.yaml").write_text("a: [")
+    (tmp_path / "prose.yaml").write_text(yaml.safe_dump(["~2 hours", "ends\0", "long " * 99, "a/" * 999]))
+    (tmp_path / "words.yaml").write_text(yaml.safe_dump({"a": "~2 hours", "b": "ends\0", "c": "long " * 99}))
     write_untrained_run(
         tmp_path / "runs/mine/run",
         {"method": {"method": "cyclegan"}, "train": {"steps": 1, "start": "runs/tiny/default"}},

@@ -203,6 +203,9 @@ def test_callbacks_observe_the_run_can_end_it_and_are_switched_off_when_they_fai
     package.run(home / "tiny.yaml", root=tmp_path)
     assert everything(folder / "checkpoints/last") == before
     assert "Broken failed in on_step and is switched off: no connection" in capsys.readouterr().out
+    monkeypatch.setenv("GANZOO_STRICT", "1")
+    with pytest.raises(OSError, match="no connection"):
+        package.run(home / "tiny.yaml", root=tmp_path / "strict")
     assert read_progress(tmp_path / "tiny/default/checkpoints/last")["step"] == 4
 
 

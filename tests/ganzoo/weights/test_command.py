@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganzoo.errors import MissingResourceError
 from ganzoo.interfaces import Direction, Loss, Metric
@@ -163,3 +163,24 @@ def test_an_unknown_name(run: Run) -> None:
     assert run("weights", "get", "test/nett") == (
         2, "", "ganzoo: unknown weights 'test/nett' (did you mean 'test/net'?)\n"
     )  # fmt: skip
+
+
+class Weighed(nn.Module):
+    """A generator that needs weights, and has no option for them."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, width: int = 4) -> None:
+        super().__init__()
+        self.file = find("test/net")
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image
+
+
+def test_get_downloads_weights_that_a_network_names_itself(
+    run: Run, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generators = plugins().registry._components["generator"]
+    monkeypatch.setitem(generators, "weighed", Component("generator", "weighed", Weighed, "test"))
+    recipe = write_recipe(tmp_path, networks={"G_AB": {"generator": "weighed"}})
+    assert run("weights", "get", recipe) == (0, f"{recipe}: all weights that it needs are here\n", "")
+    assert (cache / "net.pth").is_file()

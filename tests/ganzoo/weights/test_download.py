@@ -385,3 +385,20 @@ def test_a_progress_bar_is_shown_only_on_a_terminal(server: FileServer, cache: P
     output, _ = fetching.communicate(timeout=60)
     assert output == f"{cache / 'net.pth'}\n"
     assert b"test/net" in shown and b"200.0/200.0 kB" in shown
+
+
+def test_an_address_with_other_letters_is_quoted(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def unknown(request: Request, timeout: float) -> None:
+        asked.append(request.full_url)
+        raise URLError(socket.gaierror(-2, "Name or service not known"))
+
+    monkeypatch.setattr("ganzoo.weights.download.urlopen", unknown)
+    refusal(find, WeightsFile("test/net", "https://nowhere.invalid/ü%20a.pth?b=1&c", file="net.pth"))
+    assert asked == ["https://nowhere.invalid/%C3%BC%20a.pth?b=1&c"]
+
+
+def test_an_address_without_a_host_is_an_error(cache: Path) -> None:
+    message = refusal(find, WeightsFile("test/net", "http://[bad/net.pth"))
+    assert message.startswith("test/net cannot be fetched: it is no valid address (")

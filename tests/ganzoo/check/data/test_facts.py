@@ -45,6 +45,13 @@ def test_deep_values_are_those_of_the_file(tmp_path: Path) -> None:
     values = noise(8, 9).astype(np.uint16) * 16
     facts = image_facts(save(tmp_path / "a.png", values))
     assert (facts.mode, facts.depth, facts.low, facts.high) == ("I;16", "16-bit", values.min(), values.max())
+    wide = np.linspace(-30000, 30000, 64).reshape(8, 8, 1)
+    copies = []
+    for kind in (np.int16, np.int32):  # the difference of the ends does not fit into the first type
+        np.save(tmp_path / "a.npy", wide.astype(kind))
+        copies.append(image_facts(tmp_path / "a.npy").copy)
+    np.testing.assert_array_equal(copies[0], copies[1])
+    assert copies[0].std() > 30
     np.save(tmp_path / "a.npy", np.linspace(-1, 1, 240, dtype=np.float32).reshape(8, 6, 5))
     facts = image_facts(tmp_path / "a.npy")
     assert (facts.size, facts.mode, facts.depth, facts.low, facts.high) == ((6, 8), "float32×5", "float", -1.0, 1.0)
