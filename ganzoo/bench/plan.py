@@ -87,5 +87,5 @@ def _count_runs(bench: Bench, missing: int) -> str:
     cells: list[Cell] = [*bench.cells()]
     count = f"{len(cells)} run{'s' if len(cells) > 1 else ''}: {len(bench.spec.rows)} rows"
     count += f" × {len(bench.spec.data)} data sets" if bench.spec.data else ""
-    seeds = f"{len(bench.spec.seeds)} seeds, which vary"
+    seeds = f"{len(bench.spec.seeds)} seeds, which vary" if len(bench.spec.seeds) > 1 else "1 seed"
     return f"{count} × {seeds}; {missing} without a record (outdated ones count as recorded)"

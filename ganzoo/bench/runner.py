@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from ganzoo.bench.records import (
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.staleness import ImageChecksums, SetSource, plugin_code, read_sets, stale
 from ganzoo.errors import GanzooError
+from ganzoo.plugins import plugins
 from ganzoo.provenance.record import Record
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
@@ -49,6 +51,18 @@ def check_rows(bench: Bench, only: Sequence[str]) -> None:
     for row in only:
         if row not in bench.spec.rows:
             raise GanzooError(f"{bench.file}: there is no row {row!r}; there are: {', '.join(bench.spec.rows)}")
+
+
+def check_columns(bench: Bench, measured: Container[str]) -> None:
+    """Raise GanzooError if a column is named after a metric that is not among those that the rows measure."""
+    metrics = [one.name for one in plugins().registry.find("metric")]
+    for column in bench.spec.columns:
+        name = re.sub(r"_(A|B|AB|BA)$", "", column.value)
+        if name in metrics and name not in measured:
+            raise GanzooError(
+                f"{bench.file}: columns: {column.value}: no row measures the metric {name!r}; add to `set` "
+                f'"evaluate.metrics=[{name}]", with the other metrics'
+            )
 
 
 def run(
@@ -103,6 +117,8 @@ class _Runner:
 
     def run(self, jobs: int, only: Sequence[str]) -> list[Record]:
         """Run the preparations, then the cells, ``jobs`` at a time; return the table's records, or the shard's."""
+        for cell in self._chosen(only):  # a folder that is not named is said before anything is prepared
+            self.bench.changes(cell, self.places)
         prepare(self.bench, self.places, self.children.run, self.console)
         tasks = self._tasks(only)
         if self.reworded:  # the spec has other words on protocol and settings than its records
@@ -125,16 +141,20 @@ class _Runner:
 
     def _tasks(self, only: Sequence[str]) -> list[_Task]:
         """Return the cells that must be run."""
-        tasks = []
-        for cell in self.cells:
-            if only and cell.row not in only:
-                continue
+        tasks, measured = [], set[str]()
+        for cell in self._chosen(only):
             recipe = read_recipe(self.bench.recipe(cell), self.bench.changes(cell, self.places))
+            measured.update(part.component.name for part in recipe.metrics)
             sets = read_sets(self.bench, recipe, self.places)
             record = record_of(self.records, cell)
             if record is None or record.status == "failed" or stale(self.bench, record, recipe, sets, self.checksums):
                 tasks.append(_Task(cell, recipe, sets))
+        if not only and not self.shard:
+            check_columns(self.bench, measured)
         return tasks
+
+    def _chosen(self, only: Sequence[str]) -> list[Cell]:
+        return [cell for cell in self.cells if not only or cell.row in only]
 
     def _run_task(self, task: _Task, free: SimpleQueue[dict[str, str]]) -> None:
         bench, cell, recipe, matrix = self.bench, task.cell, task.recipe, self.bench.spec.matrix

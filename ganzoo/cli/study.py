@@ -26,7 +26,7 @@ def study_command() -> None:
     """Ask people about translations: ``ganzoo study RUNS... -o FOLDER`` writes a page.
 
     FOLDER/index.html is one file that needs no server and no network. Participants open it and save their answers;
-    FOLDER/key.json, which says what each trial showed, stays with you.
+    FOLDER/key.json, which says what each trial showed, stays with you. ``ganzoo study make --help`` lists the options.
     """
 
 

@@ -152,11 +152,15 @@ def _rotate(plane: Tensor, degrees: Tensor, *, nearest: bool = False) -> Tensor:
 
 
 def _change_colours(image: Tensor, factors: Tensor) -> Tensor:
-    from kornia.enhance import adjust_brightness_accumulative, adjust_contrast, adjust_saturation
+    from kornia.enhance import (  # kornia's adjust_contrast is its adjust_brightness_accumulative once more
+        adjust_brightness_accumulative,
+        adjust_contrast_with_mean_subtraction,
+        adjust_saturation,
+    )
 
     brightness, contrast, saturation = factors.to(image.device).unbind(1)
     changed = adjust_brightness_accumulative(image / 2 + 0.5, brightness)
-    changed = adjust_contrast(changed, contrast)
+    changed = adjust_contrast_with_mean_subtraction(changed, contrast)
     if image.shape[1] == 3:
         changed = adjust_saturation(changed, saturation)
     return changed * 2 - 1

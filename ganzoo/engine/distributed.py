@@ -30,7 +30,9 @@ def start_accelerator(*, device: str = "") -> Accelerator:
     # Without cpu=True two processes on a machine without a GPU would each run as if it were the only one.
     try:
         accelerator = Accelerator(cpu=not with_gpu)
-    except ValueError as error:  # Accelerate's own variables
+    except (ValueError, RuntimeError) as error:  # Accelerate's own variables; a process that does not answer
+        if expected > 1:
+            raise unconnected(expected, error) from None
         raise GanzooError(f"Accelerate cannot start: {one_line(error)}") from None
     if os.environ.get("ACCELERATE_MIXED_PRECISION", "no") not in ("no", ""):
         raise GanzooError(
@@ -48,6 +50,13 @@ def start_accelerator(*, device: str = "") -> Accelerator:
             "one another and each phase averages its own gradients; use plain multi-GPU (accelerate config)"
         )
     return accelerator
+
+
+def unconnected(count: int, error: Exception) -> GanzooError:
+    """Return the error for processes that cannot be connected: a variable is missing, or one does not answer."""
+    return GanzooError(
+        f"the {count} processes cannot be connected ({one_line(error)}): start them with accelerate launch or torchrun"
+    )
 
 
 def close_process_group() -> None:
@@ -117,16 +126,26 @@ def asked_for_cpu() -> bool:
 def refuse_single_launch(command: str) -> None:
     """Raise GanzooError for ``accelerate launch --cpu --num_processes 2``, which starts only one process, silently.
 
-    ``command`` is the ganzoo command, for the advice.
+    The number may also be in Accelerate's configuration. ``command`` is the ganzoo command, for the advice.
     """
     if "WORLD_SIZE" in os.environ:
         return
-    requested = launched_processes(_parent_command())
-    if requested > 1:
+    parent = _parent_command()
+    requested = launched_processes(parent)
+    # For several processes accelerate launch sets the port through which they are to meet, and starts one.
+    configured = is_launch(parent) and "MASTER_PORT" in os.environ and "MASTER_PORT" not in _parent_environment()
+    if requested > 1 or configured:
         raise GanzooError(
-            f"{requested} processes were requested, but accelerate launch started only this one, as it does on CPUs; "
-            f"type: torchrun --nproc_per_node {requested} -m ganzoo {command} …"
+            f"{requested if requested > 1 else 'several'} processes were requested, but accelerate launch started only "
+            f"this one, as it does on CPUs; type: torchrun --nproc_per_node {requested if requested > 1 else 'N'} "
+            f"-m ganzoo {command} …"
         )
+
+
+def is_launch(command: list[str]) -> bool:
+    """Return whether a command line is one of ``accelerate launch``."""
+    names = [os.path.basename(word) for word in command[:4]]
+    return any(name.startswith("accelerate") or name == "launch.py" for name in names)
 
 
 def launched_processes(command: list[str]) -> int:
@@ -135,8 +154,7 @@ def launched_processes(command: list[str]) -> int:
     >>> launched_processes(["python", "/bin/accelerate", "launch", "--cpu", "--num_processes", "2", "ganzoo"])
     2
     """
-    names = [os.path.basename(word) for word in command[:4]]
-    if not any(name.startswith("accelerate") or name == "launch.py" for name in names):
+    if not is_launch(command):
         return 1
     for i, word in enumerate(command):
         flag, _, value = word.replace("-", "_").partition("=")
@@ -153,6 +171,15 @@ def _parent_command() -> list[str]:
         return list(psutil.Process(os.getppid()).cmdline())
     except psutil.Error:
         return []
+
+
+def _parent_environment() -> dict[str, str]:
+    import psutil
+
+    try:
+        return dict(psutil.Process(os.getppid()).environ())
+    except (psutil.Error, OSError):
+        return {}
 
 
 def synchronize_batch_norm(network: nn.Module, accelerator: Accelerator) -> nn.Module:

@@ -105,7 +105,7 @@ class Engine:
         for name, optim in self.optims.items():
             constrain_after_steps(self.optimizers[name], [self.networks[slot] for slot in optim.slots])
         self.scale = LossScale(self.device, enabled=self.precision == "fp16")
-        self.stepped = False
+        self.stepped, self._before = False, dict[str, tuple[Tensor, int]]()
         averaged = {name: self.networks[name] for name, slot in method.slots.items() if slot.kind != "discriminator"}
         self.average = Averaged(averaged, ema) if ema else None
         self.compile = compile
@@ -168,14 +168,14 @@ class Engine:
         buffers = [buffer for one in stateful for buffer in one.buffers() if buffer.is_floating_point()]
         before = [buffer.clone() for buffer in buffers]
         with self.catching("state_dict"):
-            state = {name: (tensor, tensor._version) for name, tensor in self.method.state_dict().items()}
+            self._before = {name: (tensor, tensor._version) for name, tensor in self.method.state_dict().items()}
         scale = (self.scale.scale, self.scale.good)
         self.stepped = False
         try:
             report, not_finite = self._run_phases(micros)
             self._adapt()
         except Exception:
-            self.stepped = self.stepped or self._state_changed(state)
+            self.stepped = self.stepped or self.state_changed()
             if not self.stepped:
                 self.scale.scale, self.scale.good = scale
                 for buffer, old in zip(buffers, before, strict=True):
@@ -201,9 +201,9 @@ class Engine:
         for ada, (signs, count) in zip(self.adaptive.values(), observed, strict=True):
             ada.adapt(signs, count)
 
-    def _state_changed(self, before: Mapping[str, tuple[Tensor, int]]) -> bool:
-        """Return whether the method's state has other tensors than before, or tensors of another version."""
-        now = self.method.state_dict()
+    def state_changed(self) -> bool:
+        """Return whether the latest step changed the method's state: other tensors, or tensors of another version."""
+        now, before = self.method.state_dict(), self._before
         return now.keys() != before.keys() or any(
             now[name] is not tensor or tensor._version != version for name, (tensor, version) in before.items()
         )

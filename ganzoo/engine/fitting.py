@@ -72,10 +72,11 @@ def fitting_overrides(engine: Engine, step: Step, train: TrainSettings, images: 
 
 def _attempts(engine: Engine, train: TrainSettings, images: ImageSettings) -> Iterator[Attempt]:
     """Yield the changes to try, those with gradient checkpointing last, as it cannot be switched off again."""
-    half = train.batch // 2
-    smaller = f"train.batch={half} train.accumulate={2 * train.accumulate}"
-    if half and half % engine.method.group == 0:
-        yield Attempt(smaller, batch=half)
+    parts = [n for n in range(1, train.batch) if train.batch % n == 0 and n % engine.method.group == 0]
+    if parts:  # the product stays, so that the training does
+        batch = parts[-1]
+        smaller = f"train.batch={batch} train.accumulate={train.batch // batch * train.accumulate}"
+        yield Attempt(smaller, batch=batch)
     if engine.precision == "fp32":
         yield Attempt("train.precision=bf16", precision="bf16")
     sizes = [Attempt(_size_override(images, scale), scale=scale) for scale in SCALES]

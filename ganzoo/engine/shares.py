@@ -19,8 +19,9 @@ from ganzoo.engine.distributed import (
     launcher_variable,
     refuse_single_launch,
     select_device,
+    unconnected,
 )
-from ganzoo.errors import GanzooError, one_line
+from ganzoo.errors import GanzooError
 from ganzoo.utils.device import default_device
 
 LONGEST_WAIT = timedelta(days=30)
@@ -102,10 +103,7 @@ def start_share(device: str, command: str) -> Iterator[Share]:
             distributed.init_process_group("gloo")
         group = distributed.new_group(backend="gloo", timeout=LONGEST_WAIT)
     except (ValueError, RuntimeError) as error:  # a variable is missing, or another process does not answer
-        raise GanzooError(
-            f"the {count} processes cannot be connected ({one_line(error)}): start them with accelerate launch or "
-            "torchrun"
-        ) from None
+        raise unconnected(count, error) from None
     try:
         yield Share(number, count, own, group)
     finally:

@@ -328,9 +328,7 @@ class Translator:
         if mask is not None:
             role, masks = mask_role(self.method.masks), self.method.masks
             step[f"given_mask_{direction[0]}"] = mask  # maskers in other roles may read it
-            step[mask_name(role, f"real_{direction[0]}")] = (
-                masks.transforms[role](mask) if role in masks.transforms else mask
-            )
+            step[mask_name(role, f"real_{direction[0]}")] = masks.transform_given(role, mask)
         with catch_component_errors(self.origins.values(), self.origins["method"], "translate"):
             translated = self.method.translate(images, direction, step)
         if not torch.compiler.is_compiling():  # a comparison would fix the sizes of an exported program

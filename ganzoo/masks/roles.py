@@ -12,7 +12,7 @@ unchanged. So the same code of a method works with and without masks.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
@@ -170,6 +170,13 @@ class Roles:
                     )
                 step[key] = transform(mask) if transform else mask
         return step[key]
+
+    def transform_given(self, role: str, mask: Tensor) -> Tensor:
+        """Return a user's mask (B, 1, H, W) after a role's post-processing, but ``foreground``: it has no classes."""
+        transform = self.transforms.get(role)
+        if isinstance(transform, MaskTransform):
+            transform = replace(transform, foreground=())
+        return transform(mask) if transform else mask
 
     def _given(self, role: str, step: Step, name: str, gradient: bool) -> Tensor | None:
         """Return what a role's masker reads besides the image: another role's mask, or the data set's, or None.

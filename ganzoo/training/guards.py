@@ -61,7 +61,8 @@ class StepGuard:
         self.skipped = any(bad)
         self.progress.bad = self.progress.bad + 1 if self.skipped else 0
         if self.skipped:
-            self.run.engine.method.undo()
+            if self.run.engine.state_changed():  # or undo would undo an earlier step, whose state may be saved
+                self.run.engine.method.undo()
             phase = next(one for one, flag in zip(self.run.engine.due(index), bad, strict=True) if flag)
             self._report(index + 1, phase.name, losses)
         return bool(stopped)

@@ -35,6 +35,8 @@ FOREIGN: Mapping[str, str] = MappingProxyType(
         "HF_HUB_CACHE": "The folder of what was downloaded from the Hugging Face hub; cached data sets of the hub are "
         "found there.",
         "LOCAL_RANK": "The number of this process on its machine, set by a launcher; it selects the GPU.",
+        "MASTER_PORT": "The port through which processes meet, set by a launcher. If `accelerate launch` set it and "
+        "started one process only, the launch is refused.",
         "OMP_NUM_THREADS": "The number of threads of a process on a CPU; if it is not set, `ganzoo bench --jobs` "
         "shares the cores among its runs.",
         "PYTHONPATH": "Folders to import from, those of plugins among them; `ganzoo doctor` passes it on to its "

@@ -87,6 +87,12 @@ def test_mistakes_are_reported_before_anything_is_run(tmp_path: Path, runs: Runs
     bench = spec(tmp_path, rows={"one": {"label": "One", "recipe": "tiny.yaml", "set": ["method.cylce=1"]}})
     assert "cylce" in run("bench", str(bench.file))[2]
     assert "there is no row 'three'" in run("bench", str(bench.file), "--only", "three")[2]
+    columns = [{"value": "cycle_l1_AB", "label": "cycle"}, {"value": "swd_AB", "label": "SWD"}]
+    unmeasured = spec(tmp_path, columns=columns)
+    assert "columns: swd_AB: no row measures the metric 'swd'; add to" in run("bench", str(unmeasured.file))[2]
+    prepare = {"bank": {"command": "bank build x -o {root}/bank", "makes": "{root}/bank"}}
+    unknown = spec(tmp_path, set=["train.steps=2", "data.root={data}/x"], prepare=prepare)
+    assert "--data FOLDER" in run("bench", str(unknown.file))[2]  # and not that the preparation failed
     assert runs.names == []
     (tmp_path / "page.md").write_text("nothing")
     assert "the markers <!-- spec table -->" in run("table", str(spec(tmp_path).file), "--write")[2]
@@ -152,15 +158,17 @@ def test_the_best_checkpoint_of_runs_and_the_last_of_untrained_ones(tmp_path: Pa
         "untrained": {"label": "Untrained", "recipe": "tiny.yaml", "set": UNTRANSLATED},
     }
     chosen = ["train.steps=2", "evaluate.every=1", "evaluate.best=min identity_l1_AB", "evaluate.metrics=[identity_l1]"]
-    make(spec(tmp_path, seeds=[0], rows=rows, set=chosen))
-    best = make(spec(tmp_path, seeds=[0], rows=rows, set=chosen, checkpoint="best"))
+    columns = [{"value": "identity_l1_AB", "label": "identity"}]
+    make(spec(tmp_path, seeds=[0], rows=rows, set=chosen, columns=columns))
+    best = make(spec(tmp_path, seeds=[0], rows=rows, set=chosen, columns=columns, checkpoint="best"))
     assert [(one["checkpoint"], one["rule"]) for one in best] == [("best", "min identity_l1_AB"), ("last", "last")]
     assert runs.names.count("evaluate one-seed0") <= 1  # the other checkpoint of the same run; it is not trained again
 
 
 def test_a_run_that_fails_does_not_get_an_earlier_record(tmp_path: Path, runs: Runs) -> None:
     make(spec(tmp_path, seeds=[0]))
-    found = make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[swd]"]))
+    columns = [{"value": "swd_AB", "label": "SWD"}]
+    found = make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[swd]"], columns=columns))
     assert [one["status"] for one in found] == ["failed"] * 2
     assert "smaller than its lowest level" in found[0]["why"]
 

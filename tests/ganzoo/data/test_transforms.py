@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganzoo.data.transforms import augment
+from ganzoo.data.transforms import _change_colours, augment
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 
@@ -75,3 +75,14 @@ def test_colour_changes_only_images() -> None:
     changes: dict[str, Tensor] = {name: (step[name] - original[name]).abs().max() for name in step}
     assert {name for name, change in changes.items() if change > 0} == {"real_A", "real_B", "true_A", "true_B"}
     assert step["real_A"].min() >= -1 and step["real_A"].max() <= 1
+
+
+def test_colours_change_by_their_formulas() -> None:
+    """As torchvision defines them: a multiple of the image, and a multiple of the distance to its mean grey."""
+    image = torch.rand(1, 3, 6, 5) * 0.4 + 0.3
+    for factors in ((1.2, 1, 1), (1, 1.3, 1), (1, 0.6, 1)):
+        brightness, contrast, _ = factors
+        mean = (image * torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1)).sum(1).mean()
+        expected = mean * (1 - contrast) + image * brightness * contrast
+        changed = _change_colours(image * 2 - 1, torch.tensor([factors]))
+        torch.testing.assert_close(changed / 2 + 0.5, expected, rtol=0, atol=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -123,7 +124,7 @@ def test_an_error_in_one_process_is_reported_and_ends_all(tmp_path: Path) -> Non
     done = torchrun(2, "-m", "ganzoo", "run", recipe, "--root", tmp_path)
     assert done.returncode != 0
     assert "00.png: the file is empty" in done.stderr
-    assert "ganzoo/" not in done.stderr.split("ChildFailedError")[0]  # no traceback from ganzoo
+    assert f"{ROOT / 'ganzoo'}/" not in done.stderr.split("ChildFailedError")[0]  # no traceback from ganzoo
 
 
 @pytest.mark.parametrize(
@@ -142,14 +143,17 @@ def test_the_number_of_processes_in_a_launch_command(command: list[str], request
     assert launched_processes(command) == requested
 
 
-def test_a_launch_of_two_processes_that_started_one_is_refused(tmp_path: Path) -> None:
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m"]
+@pytest.mark.parametrize("configured", [False, True])
+def test_a_launch_of_two_processes_that_started_one_is_refused(tmp_path: Path, configured: bool) -> None:
+    (tmp_path / "cpu.yaml").write_text("{num_processes: 2, use_cpu: true, distributed_type: MULTI_CPU}")
+    words = ["--config_file", str(tmp_path / "cpu.yaml")] if configured else ["--cpu", "--num_processes", "2"]
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", *words, "-m"]
     recipe = write_recipe(tmp_path)
     done = subprocess.run(
         [*launcher, "ganzoo", "run", str(recipe), "--root", str(tmp_path)], capture_output=True, text=True, timeout=120
     )
     assert done.returncode != 0
-    assert "type: torchrun --nproc_per_node 2 -m ganzoo run" in done.stderr
+    assert f"type: torchrun --nproc_per_node {'N' if configured else 2} -m ganzoo run" in done.stderr
     assert not (tmp_path / "tiny").exists()
 
 
@@ -345,3 +349,14 @@ def test_wrong_variables_of_accelerate_are_one_line(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("ganzoo.engine.distributed.Accelerator", fail)
     assert refusal(start_accelerator) == "Accelerate cannot start: ValueError: invalid truth value perhaps"
+
+
+def test_a_port_that_is_in_use_is_one_line(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        launcher = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1"}
+        done = ganzoo("run", recipe, env={**launcher, "MASTER_PORT": str(taken.getsockname()[1])})
+    assert done.returncode == 2 and done.stderr.startswith("ganzoo: the 2 processes cannot be connected (")
+    assert "Traceback" not in done.stderr

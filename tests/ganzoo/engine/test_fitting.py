@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +14,9 @@ from torch import Tensor
 
 import ganzoo
 from ganzoo.engine.engine import Engine
+from ganzoo.engine.fitting import _attempts
 from ganzoo.errors import OutOfMemoryError
+from ganzoo.settings import ImageSettings, TrainSettings
 from ganzoo.step import Step
 from tests.support.tiny_run import write_recipe
 
@@ -44,6 +48,15 @@ def test_three_overrides_that_fit_are_named(tmp_path: Path, monkeypatch: pytest.
     ]
     assert (torch.Size([4, 3, 32, 32]), "bf16") in seen  # tried, and it did not fit
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").rglob("checkpoints"))
+
+
+@pytest.mark.parametrize(
+    ("batch", "advice"), [(3, "train.batch=1 train.accumulate=6"), (9, "train.batch=3 train.accumulate=6")]
+)
+def test_the_advised_batch_keeps_the_images_of_a_step(batch: int, advice: str) -> None:
+    engine: Any = SimpleNamespace(method=SimpleNamespace(group=1), precision="bf16")
+    attempts = list(_attempts(engine, TrainSettings(batch=batch, accumulate=2), ImageSettings()))
+    assert attempts[0].overrides == advice
 
 
 def test_checkpointing_and_precision_are_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

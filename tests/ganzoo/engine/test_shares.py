@@ -133,6 +133,16 @@ class TestDevices:
         monkeypatch.setattr("ganzoo.engine.distributed._parent_command", lambda: parent)
         with pytest.raises(GanzooError, match="type: torchrun --nproc_per_node 2 -m ganzoo translate …"):
             start_share("", "translate").__enter__()
+        parent[3:] = ["--config_file", "cpu.yaml", "ganzoo"]
+        monkeypatch.setattr("ganzoo.engine.distributed._parent_environment", dict)
+        with start_share("", "translate") as share:
+            assert share.count == 1
+        monkeypatch.setenv("MASTER_PORT", "29500")  # accelerate launch sets it for several processes
+        with pytest.raises(GanzooError, match=r"several processes were requested, .* torchrun --nproc_per_node N"):
+            start_share("", "translate").__enter__()
+        monkeypatch.setattr("ganzoo.engine.distributed._parent_environment", lambda: {"MASTER_PORT": "29500"})
+        with start_share("", "translate") as share:
+            assert share.count == 1
         monkeypatch.setenv("WORLD_SIZE", "2")
         monkeypatch.setenv("RANK", "5")
         with pytest.raises(GanzooError, match="RANK is 5, but WORLD_SIZE is 2"):

@@ -134,6 +134,15 @@ def test_the_recipes_mask_options_apply_to_provided_masks(home: Path, images: Pa
     assert np.array_equal(pixels(tmp_path / "saved/composite/deep/00.png"), 255 - pixels(half))
 
 
+def test_a_provided_mask_has_no_classes_to_choose_from(home: Path, images: Path, tmp_path: Path) -> None:
+    classes = {"sky": [0, 0, 255], "green": [0, 255, 0], "red": [255, 0, 0]}
+    masker = {"masker": "colours", "classes": classes, "foreground": [1, 2], "invert": True}
+    run = trained(home, "classes", "cyclegan", {"composite": masker})
+    half = write_mask(tmp_path / "half.png", 10)
+    translate_files(run, [images], tmp_path / "out", masks=[half], size="original", save_masks=tmp_path / "saved")
+    assert np.array_equal(pixels(tmp_path / "saved/composite/deep/00.png"), 255 - pixels(half))
+
+
 def test_a_provided_mask_serves_every_role_that_reads_the_data_sets_masks(
     home: Path, images: Path, tmp_path: Path
 ) -> None:

@@ -18,12 +18,13 @@ import ganzoo as package
 from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.runs import evaluate_targets
-from ganzoo.interfaces import Callback, RunInfo
+from ganzoo.interfaces import Callback, ImagePool, RunInfo
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
 from ganzoo.utils.program import program_name
 from tests.support.command_line import refusal
 from tests.support.killed_runs import train_until
+from tests.support.small_networks import SIMGAN_OPTIONS, SIMGAN_SMALL
 from tests.support.tiny_run import assert_same, everything, ganzoo, lines, make_images, write_recipe
 
 
@@ -164,6 +165,38 @@ def test_repeated_non_finite_steps_end_the_run_and_name_the_term(
 
     values = [np.frombuffer(saved[name], np.float32) for name in saved if name.startswith(("networks", "process"))]
     assert all(np.isfinite(value).all() for value in values)
+
+
+def test_a_step_that_is_not_finite_undoes_no_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SimGAN's history changes in every second step only; a checkpoint has no state of the step before."""
+    from ganzoo_simgan.method import SimGAN
+
+    original, undo, steps = SimGAN.generator_losses, SimGAN.undo, [0]
+    changed, undone = set(), set()
+
+    def broken(self: SimGAN, step: Any) -> dict[str, torch.Tensor]:
+        steps.append(step.index)
+        losses = original(self, step)
+        return losses if step.index < 3 else {name: term * float("nan") for name, term in losses.items()}
+
+    def query(self: ImagePool, *words: Any, **named: Any) -> torch.Tensor:
+        changed.add(steps[-1])
+        return original_query(self, *words, **named)
+
+    def recorded(self: SimGAN) -> None:
+        undone.add(steps[-1])
+        undo(self)
+
+    original_query = ImagePool.query
+    monkeypatch.setattr(SimGAN, "generator_losses", broken)
+    monkeypatch.setattr(SimGAN, "undo", recorded)
+    monkeypatch.setattr(ImagePool, "query", query)
+    recipe = write_recipe(tmp_path, train={"steps": 7}, networks=SIMGAN_SMALL)
+    settings = yaml.safe_load(recipe.read_text())
+    settings |= {"method": {"method": "simgan", **SIMGAN_OPTIONS}, "evaluate": {"metrics": []}}
+    recipe.write_text(yaml.safe_dump(settings))
+    package.run(recipe, root=tmp_path)
+    assert {index for index in undone if index >= 3} == {index for index in changed if index >= 3} != {3, 4, 5, 6}
 
 
 def test_callbacks_observe_the_run_can_end_it_and_are_switched_off_when_they_fail(
