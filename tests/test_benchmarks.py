@@ -211,6 +211,41 @@ def test_the_page_of_masks_says_what_its_records_say_of_learned_masks() -> None:
     assert min(value for row in repainting for value in background[row]) > 0.3
 
 
+def test_the_page_of_tables_says_what_the_matrix_of_masks_says() -> None:
+    bench = read_spec(ROOT / "benchmarks/mask_fid_matrix.yaml", "small")
+    rectangles, squares = (
+        {one.cell["row"]: one.values for one in read_bench_records(bench)}[row] for row in bench.spec.rows
+    )
+    text = " ".join((ROOT / "docs/tables.md").read_text(encoding="utf-8").split())
+    real = [one[f"{domain}: real train | real test"] for one in (rectangles, squares) for domain in "AB"]
+    assert {round(value, -2) for value in real} == {1500} and "training and test are 1,500 apart" in text
+    ratios = [
+        values[f"{domain}: real {split} | scale {scale}"] / values[f"{domain}: real train | real test"]
+        for values in (rectangles, squares)
+        for domain in "AB"
+        for split in ("train", "test")
+        for scale in ("0.5", "0.8", "1.0")
+    ]
+    assert f"translations {min(ratios):.1f} to {max(ratios):.1f} times as far" in text
+    gains = {
+        scale: [
+            rectangles[f"{domain}: real {split} | scale {scale}"] - squares[f"{domain}: real {split} | scale {scale}"]
+            for domain in "AB"
+            for split in ("train", "test")
+        ]
+        for scale in ("0.5", "0.8", "1.0")
+    }
+    assert f"images that are {min(gains['1.0']):,.0f} to {max(gains['1.0']):,.0f} nearer" in text
+    smaller = [*gains["0.5"], *gains["0.8"]]
+    assert max(map(abs, smaller)) < 700 and sum(gain > 0 for gain in smaller) > len(smaller) / 2
+    for values in (rectangles, squares):
+        for domain in "AB":
+            between = max(
+                values[f"{domain}: scale {one} | scale {two}"] for one, two in (("0.5", "0.8"), ("0.8", "1.0"))
+            )
+            assert between < min(values[f"{domain}: real train | scale {scale}"] for scale in ("0.5", "0.8", "1.0"))
+
+
 def test_the_page_of_few_images_says_what_its_records_say_of_digits() -> None:
     def order(name: str) -> list[str]:
         means = {row: fmean(found) for row, found in values_of("few_shot", name).items() if row != "all"}
