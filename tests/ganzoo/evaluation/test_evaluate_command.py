@@ -20,16 +20,9 @@ from tests.support.random_images import save
 from tests.support.tiny_run import ganzoo, lines, write_recipe
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("trained")
-    package.run(write_recipe(folder, train={"steps": 4, "keep": 2}), root=folder)
-    return folder / "tiny/default"
-
-
 @pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(trained, tmp_path / "tiny/default"))
+def run(kept_copy: Path) -> Path:
+    return kept_copy
 
 
 def test_a_run_has_the_values_measured_at_the_end_of_training(run: Path) -> None:
@@ -43,9 +36,9 @@ def test_a_run_has_the_values_measured_at_the_end_of_training(run: Path) -> None
 
 @pytest.mark.parametrize("runs", ["v1.5", "plain"])
 def test_the_recipe_of_a_run_is_named_as_the_folder_of_its_runs(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: str
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: str
 ) -> None:
-    shutil.copytree(trained, tmp_path / runs / "seed-0")
+    shutil.copytree(kept, tmp_path / runs / "seed-0")
     monkeypatch.chdir(tmp_path / runs)
     evaluate_targets([Path("seed-0")], checkpoint="last")
     assert read_records(tmp_path / runs / "seed-0/results.jsonl")[-1].recipe == runs
@@ -72,10 +65,10 @@ def test_a_device_can_be_chosen(run: Path) -> None:
         evaluate_targets([run / "samples"], against=run / "samples", metrics=["swd"], device="nonsense")
 
 
-def test_an_evaluation_on_another_split_does_not_replace_the_final_one(run: Path, trained: Path) -> None:
+def test_an_evaluation_on_another_split_does_not_replace_the_final_one(run: Path, kept: Path) -> None:
     (run / "results.jsonl").unlink()
     evaluate_targets([run], split="train")
-    package.run(trained.parents[1] / "tiny.yaml", root=run.parents[1])
+    package.run(kept.parents[1] / "tiny.yaml", root=run.parents[1])
     assert [one.split for one in read_records(run / "results.jsonl")] == ["train", "train", "test", "test"]
 
 

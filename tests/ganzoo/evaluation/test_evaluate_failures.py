@@ -7,23 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import ganzoo as package
 from ganzoo.provenance.record import read_records
 from tests.support.command_line import Run
 from tests.support.random_images import noise, save
-from tests.support.tiny_run import write_recipe
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("trained")
-    package.run(write_recipe(folder, train={"steps": 4, "keep": 2}), root=folder)
-    return folder / "tiny/default"
-
-
-@pytest.fixture
-def folder(trained: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(trained, tmp_path / "tiny/default"))
 
 
 @pytest.fixture
@@ -34,30 +20,30 @@ def images(tmp_path: Path) -> Path:
 
 
 def test_values_are_printed_and_recorded_elsewhere_if_the_records_of_the_run_cannot_be_written(
-    run: Run, folder: Path, tmp_path: Path
+    run: Run, kept_copy: Path, tmp_path: Path
 ) -> None:
-    (folder / "results.jsonl").unlink()
-    (folder / "results.jsonl").mkdir()
-    code, out, err = run("evaluate", folder, "--metric", "cycle_l1", "-o", tmp_path / "out.jsonl")
+    (kept_copy / "results.jsonl").unlink()
+    (kept_copy / "results.jsonl").mkdir()
+    code, out, err = run("evaluate", kept_copy, "--metric", "cycle_l1", "-o", tmp_path / "out.jsonl")
     assert code == 2 and out.count("cycle_l1_AB") == 2
-    assert err == f"ganzoo: {folder}/results.jsonl: cannot be written: Is a directory\n" * 2
+    assert err == f"ganzoo: {kept_copy}/results.jsonl: cannot be written: Is a directory\n" * 2
     assert [one.checkpoint for one in read_records(tmp_path / "out.jsonl")] == ["last", "best"]
 
 
 def test_what_is_missing_is_said_before_the_first_target_is_measured(
-    run: Run, folder: Path, images: Path, tmp_path: Path
+    run: Run, kept_copy: Path, images: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
-    assert run("evaluate", folder, tmp_path / "empty", "--metric", "cycle_l1")[1:] == (
+    assert run("evaluate", kept_copy, tmp_path / "empty", "--metric", "cycle_l1")[1:] == (
         "",
         f"ganzoo: {tmp_path}/empty: a folder of images, not a run; add the real images: --against FOLDER\n",
     )
     words = ("evaluate", images, tmp_path / "empty", "--against", images, "--metric", "swd")
     out, err = run(*words)[1:]
     assert out == "" and err.startswith(f"ganzoo: {tmp_path}/empty: no images in it or in its subfolders")
-    other = shutil.copytree(folder, tmp_path / "other/default")
+    other = shutil.copytree(kept_copy, tmp_path / "other/default")
     shutil.rmtree(other / "checkpoints/step-2")
-    assert run("evaluate", folder, other, "--checkpoint", "step-2")[1:] == (
+    assert run("evaluate", kept_copy, other, "--checkpoint", "step-2")[1:] == (
         "",
         f"ganzoo: {other}: the run has no checkpoint 'step-2'\n",
     )
@@ -78,9 +64,9 @@ def test_a_later_target_that_fails_does_not_hide_the_failures_of_an_earlier_one(
 
 
 def test_a_checkpoint_and_a_folder_are_named_from_within(
-    run: Run, folder: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, kept_copy: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(folder / "checkpoints")
+    monkeypatch.chdir(kept_copy / "checkpoints")
     code, out, err = run("evaluate", "best", "--metric", "cycle_l1")
     assert (code, err) == (0, "") and ", best of step" in out
     monkeypatch.chdir(images)
