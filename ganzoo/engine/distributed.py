@@ -135,10 +135,10 @@ def refuse_single_launch(command: str) -> None:
     # For several processes accelerate launch sets the port through which they are to meet, and starts one.
     configured = is_launch(parent) and "MASTER_PORT" in os.environ and "MASTER_PORT" not in _parent_environment()
     if requested > 1 or configured:
+        many, number = (requested, requested) if requested > 1 else ("several", "N")
         raise GanzooError(
-            f"{requested if requested > 1 else 'several'} processes were requested, but accelerate launch started only "
-            f"this one, as it does on CPUs; type: torchrun --nproc_per_node {requested if requested > 1 else 'N'} "
-            f"-m ganzoo {command} …"
+            f"{many} processes were requested, but accelerate launch started only this one, as it does on CPUs; "
+            f"type: torchrun --nproc_per_node {number} -m ganzoo {command} …"
         )
 
 

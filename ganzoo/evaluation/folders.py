@@ -16,8 +16,8 @@ from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluator
-from ganzoo.evaluation.per_image import Measured
 from ganzoo.evaluation.printing import format_evaluation
+from ganzoo.evaluation.records import Measured
 from ganzoo.interfaces import Dataset, Direction, Method, Output, Sample, Split
 from ganzoo.masks.roles import Roles
 from ganzoo.provenance.environment import environment

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import CollectedRows
 from ganzoo.evaluation.metric_calls import Columns
-from ganzoo.interfaces import Direction, Split
+from ganzoo.evaluation.records import Measured
+from ganzoo.interfaces import Direction
 from ganzoo.utils.atomic import write_atomically
 from ganzoo.utils.paths import require_file_place
 
 ABOUT = ("target", "checkpoint", "split", "direction", "image")
 """The first columns, which say which image a row is about."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What an evaluation measured.
-
-    Args:
-        target: the evaluated run or folder.
-        record: the fields of its record.
-        rows: the rows of the metrics.
-        checkpoint: the checkpoint's name; empty for a folder of images.
-        split: the split that was measured.
-    """
-
-    target: Path
-    record: dict[str, Any]
-    rows: CollectedRows
-    checkpoint: str = ""
-    split: Split = "test"
 
 
 class PerImageFile:

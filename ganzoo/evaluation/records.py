@@ -10,7 +10,7 @@ from typing import Any
 
 from ganzoo.engine.checkpoint_files import find_checkpoint, read_progress, read_unchanged
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import Evaluation, Evaluator
+from ganzoo.evaluation.evaluator import CollectedRows, Evaluation, Evaluator
 from ganzoo.interfaces import Split
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import weights_key
@@ -36,6 +36,25 @@ class CheckpointInfo:
     place: Path
     progress: Mapping[str, Any]
     weights: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an evaluation measured.
+
+    Args:
+        target: the evaluated run or folder.
+        record: the fields of its record.
+        rows: the rows of the metrics.
+        checkpoint: the checkpoint's name; empty for a folder of images.
+        split: the split that was measured.
+    """
+
+    target: Path
+    record: dict[str, Any]
+    rows: CollectedRows
+    checkpoint: str = ""
+    split: Split = "test"
 
 
 def read_checkpoint_info(folder: Path, name: str) -> CheckpointInfo:

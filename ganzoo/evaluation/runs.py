@@ -17,9 +17,9 @@ from ganzoo.engine.start import is_import
 from ganzoo.errors import GanzooError, suggest_path
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.folders import check_folder, evaluate_folder
-from ganzoo.evaluation.per_image import Measured, PerImageFile
+from ganzoo.evaluation.per_image import PerImageFile
 from ganzoo.evaluation.printing import failure_lines, format_evaluation
-from ganzoo.evaluation.records import load_for_evaluation, make_record
+from ganzoo.evaluation.records import Measured, load_for_evaluation, make_record
 from ganzoo.interfaces import Split
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
 from ganzoo.provenance.fingerprint import cache_code_checksums

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ganzoo.contracts.declaration import declaration_errors
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces.loss import inputs_of
 from ganzoo.masks.postprocess import MaskTransform
@@ -107,8 +108,6 @@ class ComponentSchemas:
         return self._loaded[kind]
 
     def _load(self, component: Component) -> type[Any] | None:
-        from ganzoo.contracts.declaration import declaration_errors
-
         try:
             errors: list[GanzooError] = [*declaration_errors(component.origin)]
         except GanzooError as error:

@@ -15,7 +15,8 @@ from PIL import Image
 import ganzoo as package
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import CollectedRows
-from ganzoo.evaluation.per_image import Measured, PerImageFile
+from ganzoo.evaluation.per_image import PerImageFile
+from ganzoo.evaluation.records import Measured
 from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.interfaces import Direction, Metric
 from ganzoo.provenance.record import read_records
