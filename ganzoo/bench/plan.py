@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ganzoo.bench.records import Shard, missing_cells, read_bench_records
-from ganzoo.bench.spec import Bench, Cell, Places, flow
+from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.errors import MissingResourceError
 from ganzoo.recipe.quick_check import read_document
 from ganzoo.recipe.reader import read_recipe
+from ganzoo.utils.core_yaml import flow
 from ganzoo.weights.store import without_downloads
 
 PARTS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")

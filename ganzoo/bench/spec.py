@@ -23,7 +23,7 @@ from ganzoo.bench.spec_errors import describe
 from ganzoo.errors import GanzooError, MissingResourceError, suggest
 from ganzoo.recipe.yaml_document import Document, FileKind, KeyPath, read_yaml, sort_key
 from ganzoo.utils.atomic import is_folder_name
-from ganzoo.utils.core_yaml import dump_yaml
+from ganzoo.utils.core_yaml import flow
 
 MEAN = "mean"
 """The heading of the column with the mean over the data sets, and its key in ``paper.values``."""
@@ -272,15 +272,6 @@ class Bench:
         for name, folder in names.items():
             text = text.replace(f"{{{name}}}", str(folder))
         return text
-
-
-def flow(value: object) -> str:
-    """Return plain data as YAML on one line, as changes of a recipe use it.
-
-    >>> flow({"metric": "fd", "weights": "{data}/net.pth"})
-    "{metric: fd, weights: '{data}/net.pth'}"
-    """
-    return dump_yaml(value, flow=True).removesuffix("\n").removesuffix("\n...")
 
 
 def resolve_places(root: Path, data: Path | None) -> Places:

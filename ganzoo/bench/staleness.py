@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganzoo.bench.matrix import distance_name
-from ganzoo.bench.spec import Bench, Places, flow
+from ganzoo.bench.spec import Bench, Places
 from ganzoo.data.types import SPLITS
 from ganzoo.engine.start import SETTING as START
 from ganzoo.engine.start import find_start
@@ -24,7 +24,7 @@ from ganzoo.provenance.record import Code, Record, Session
 from ganzoo.provenance.sessions import evaluation_settings, selection_settings, training_plugins
 from ganzoo.recipe.named_parts import read_masker
 from ganzoo.recipe.schema import Part, Recipe
-from ganzoo.utils.core_yaml import load_yaml
+from ganzoo.utils.core_yaml import flow, load_yaml
 
 
 class ImageChecksums:

@@ -27,7 +27,9 @@ from ganzoo.provenance.images import IMAGES, read_image_list, read_images, share
 from ganzoo.recipe.published import find_run, run_names
 from ganzoo.recipe.run_recipe import RESOLVED, read_run_recipe
 from ganzoo.recipe.schema import Recipe
+from ganzoo.recipe.yaml_document import read_value
 from ganzoo.utils.console import Console
+from ganzoo.utils.core_yaml import flow
 from ganzoo.utils.jsonl import JsonLines
 from ganzoo.utils.paths import require_file_place
 from ganzoo.weights.hub import is_published
@@ -75,7 +77,8 @@ def evaluate_targets(
     if out:
         require_file_place("-o", out)
     if metrics:
-        changes = [*changes, f"evaluate.metrics=[{', '.join(metrics)}]"]
+        named = [one for text in metrics for one in read_value(text, "--metric", items=True)]
+        changes = [*changes, f"evaluate.metrics={flow(named)}"]
     if bootstrap is not None:
         changes = [*changes, f"evaluate.bootstrap={bootstrap}"]
     for target, run, name in found:  # before the first one is measured, which may take an hour

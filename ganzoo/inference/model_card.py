@@ -55,7 +55,7 @@ def write_card(
         networks: the published networks.
         records: the records of the published checkpoint, without paths, the latest last.
     """
-    values = _latest_values(records)
+    values = _latest_values(_of_own_data(records))
     metadata = f"---\n{dump_yaml(_metadata(card, config, networks, values))}---\n"
     sections = [
         _introduction(card, config, networks),
@@ -67,6 +67,16 @@ def write_card(
         _files(config),
     ]
     write_text(out / CARD, "\n".join([metadata, *sections]))
+
+
+def _of_own_data(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the records of the run's own recipe and of the latest images of each split.
+
+    The first record is that of the training; ``ganzoo evaluate --set`` adds records of other data and sizes.
+    """
+    own = [one for one in records if one["recipe_key"] == records[0]["recipe_key"]]
+    latest = {one["split"]: one["data"]["keys"] for one in own}
+    return [one for one in own if one["data"]["keys"] == latest[one["split"]]]
 
 
 def _latest_values(records: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Mapping[str, Any]]:
@@ -184,7 +194,8 @@ def _values(values: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
         rows += f"| `{name}` | {shown} | {split} | {counts} | {record['seed']} | {record['time']} |\n"
     last = list(values.values())[-1]
     code = [f"{name} {one['version']} `{one['code']}`" for name, one in last["plugins"].items()]
-    images = ", ".join(f"{split} `{key}`" for split, key in last["data"]["keys"].items())
+    keys = {split: key for one in values.values() for split, key in one["data"]["keys"].items()}
+    images = ", ".join(f"{split} `{key}`" for split, key in keys.items())
     return f"""## Metric values
 
 | value | | images of | number of images | seed | measured |

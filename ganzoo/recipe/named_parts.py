@@ -12,7 +12,7 @@ from ganzoo.recipe.options import Problem
 from ganzoo.recipe.quick_check import recipe_error
 from ganzoo.recipe.reader import RecipeReader
 from ganzoo.recipe.schema import Part
-from ganzoo.recipe.yaml_document import Document, apply_overrides
+from ganzoo.recipe.yaml_document import Document, read_value
 
 
 def read_masker(text: str, role: str, origin: str) -> Part:
@@ -25,7 +25,7 @@ def read_masker(text: str, role: str, origin: str) -> Part:
         role: the role that the masker is used in.
         origin: the place of the text in error messages, such as ``--masker``.
     """
-    value = apply_overrides(Document({}, {(): origin}), [f"masker={text}"]).data["masker"]
+    value = read_value(text, origin)
     reader = RecipeReader(Document({}, {}), ROLES)
     part = reader.read_part(value, (), "masker", MaskTransform)
     masker = reader.check_masker_fits(role, part, ()) if part else None
@@ -45,7 +45,7 @@ def read_metrics(texts: Sequence[str], origin: str) -> list[Part]:
         texts: the metrics, each as YAML.
         origin: the place of the texts in error messages, such as ``--metric``.
     """
-    values = apply_overrides(Document({}, {(): origin}), [f"metrics=[{', '.join(texts)}]"]).data["metrics"]
+    values = [one for text in texts for one in read_value(text, origin, items=True)]
     reader = RecipeReader(Document({"evaluate": {"metrics": values}}, {}), ROLES)
     metrics = reader.read_metrics(None)
     if reader.problems:

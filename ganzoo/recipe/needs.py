@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ganzoo.errors import GanzooError
 from ganzoo.recipe.yaml_document import Document
+from ganzoo.utils.core_yaml import flow, load_yaml
 
 KEYS = ("recipe", "set", "demo", "command")
 FORM = "{recipe: FILE, set: [key.path=value], demo: true} or {command: 'bank build …'}"
@@ -78,7 +81,7 @@ def _read_need(document: Document, path: str, value: Any, folder: Path) -> Need:
         raise GanzooError(f"{where}: it is {value!r}; it must be {FORM}")
 
     def filled(text: str) -> str:
-        return _REFERENCE.sub(lambda found: _lookup(document, found[1], where), text)
+        return _REFERENCE.sub(lambda found: str(_lookup(document, found[1], where)), text)
 
     if "command" in entry:
         try:
@@ -90,7 +93,37 @@ def _read_need(document: Document, path: str, value: Any, folder: Path) -> Need:
         return Need(made, command=words)
     if len(made.parts) < 3 or made.parts[-2] != Path(entry["recipe"]).stem:
         raise GanzooError(f"{where}: a run of {entry['recipe']} is runs/{Path(entry['recipe']).stem}/NAME")
-    return Need(made, folder / entry["recipe"], tuple(map(filled, entry.get("set", ()))), entry.get("demo", False))
+    changes = tuple(_fill_change(document, one, where) for one in entry.get("set", ()))
+    return Need(made, folder / entry["recipe"], changes, entry.get("demo", False))
+
+
+def _fill_change(document: Document, change: str, where: str) -> str:
+    """Return an override with the recipe's values in place of ``{key.path}``, in quotes where YAML needs them."""
+    key, equals, text = change.partition("=")
+    values: list[Any] = []
+
+    def mark(found: re.Match[str]) -> str:
+        values.append(_lookup(document, found[1], where))
+        return f"\ue000{len(values) - 1}\ue001"  # characters for private use, which no recipe needs
+
+    def filled(data: Any) -> Any:
+        if isinstance(data, dict):
+            return {name: filled(one) for name, one in data.items()}
+        if isinstance(data, list):
+            return [filled(one) for one in data]
+        if not isinstance(data, str):
+            return data
+        if alone := re.fullmatch("\ue000(\\d+)\ue001", data):
+            return values[int(alone[1])]
+        return re.sub("\ue000(\\d+)\ue001", lambda found: str(values[int(found[1])]), data)
+
+    marked = _REFERENCE.sub(mark, text)
+    if not values:
+        return change
+    try:
+        return f"{key}{equals}{flow(filled(load_yaml(marked)))}"
+    except yaml.YAMLError:
+        raise GanzooError(f"{where}: set: the value of {change!r} is not YAML; put it in quotes") from None
 
 
 def _has_form(entry: Any) -> bool:
@@ -119,10 +152,10 @@ def _texts(value: Any) -> Iterator[str]:
         yield value
 
 
-def _lookup(document: Document, key: str, where: str) -> str:
+def _lookup(document: Document, key: str, where: str) -> Any:
     value: Any = document.data
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     if value is None or isinstance(value, dict):
         raise GanzooError(f"{where}: it refers to {{{key}}}, which the recipe does not set")
-    return str(value)
+    return value

@@ -87,8 +87,8 @@ def read_yaml(file: Path, kind: FileKind = RECIPE) -> Document:
     except IsADirectoryError:
         inner = file / "recipe.yaml"
         is_run = kind is RECIPE and inner.is_file()
-        advice = f"this run's recipe is {inner}" if is_run else f"give the {kind.word}'s file"
-        raise GanzooError(f"{file}: a folder, not a {kind.word}; {advice}") from None
+        meant = f"the recipe that the run began with ({inner} is a copy)" if is_run else f"the {kind.word}'s file"
+        raise GanzooError(f"{file}: a folder, not a {kind.word}; give {meant}") from None
     except UnicodeDecodeError:
         raise GanzooError(f"{file}: not a text file (UTF-8); a {kind.word} is YAML") from None
     except OSError as error:
@@ -108,6 +108,18 @@ def read_yaml(file: Path, kind: FileKind = RECIPE) -> Document:
     if not isinstance(data, dict):
         raise GanzooError(f"{file}:1: a {kind.word} is a mapping of keys to values, such as '{kind.example}'")
     return Document(data, {**builder.places, (): f"{file}:1"}, (file,))
+
+
+def read_value(text: str, origin: str, *, items: bool = False) -> Any:
+    """Return the plain data of a text that a user gave as YAML; with ``items`` a list of what commas separate in it.
+
+    Raises GanzooError, which begins with ``origin``, if it is not YAML or not plain data.
+    """
+    try:
+        return _Builder(lambda line: origin).read(f"[{text}]" if items else text)
+    except (yaml.YAMLError, RecursionError) as error:
+        problem = getattr(error, "problem", None) or "nested too deeply"
+        raise GanzooError(f"{origin} {text!r}: not YAML: {problem}") from None
 
 
 def _similar_file(file: Path, kind: FileKind) -> str:
@@ -243,13 +255,14 @@ def merge(base: Document, over: Document) -> Document:
 
 def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new: dict[KeyPath, str]) -> Any:
     """Return ``over`` merged over ``base``, both at ``path``; add to ``places`` the places of ``over``, in ``new``."""
-    component = _holds_component(path)
-    if component and isinstance(base, str) and isinstance(over, dict) and not set(_kinds(path, {})) & set(over):
+    own = path[1:] if path[:1] == ("demo",) else path  # a recipe in the recipe
+    component = _holds_component(own)
+    if component and isinstance(base, str) and isinstance(over, dict) and not set(_kinds(own, {})) & set(over):
         base = {NAME: base}
     mappings = isinstance(base, dict) and isinstance(over, dict)
-    if mappings and not names_another_component(base, over, _kinds(path, base)):
-        replaced = replaced_options(path, base, over) if component or path == ("train",) else set()
-        if path == ("train",) and not any(over.values()):  # epochs=0 leaves a steps=9 of the same command line
+    if mappings and not names_another_component(base, over, _kinds(own, base)):
+        replaced = replaced_options(own, base, over) if component or own == ("train",) else set()
+        if own == ("train",) and not any(over.values()):  # epochs=0 leaves a steps=9 of the same command line
             replaced = {key for key in replaced if not places.get((*path, key), "").startswith(COMMAND_LINE)}
         merged = {key: value for key, value in base.items() if key not in replaced}
         for key, value in over.items():

@@ -30,6 +30,8 @@ class TranslationRequest:
         samples: number of draws of each random style.
         between: number of styles on the line between two; 0: none.
         seed: the seed of random draws; None: the run's.
+        precision: the precision of the studio's translations, for the command.
+        device: the studio's torch device, likewise; empty: the accelerator, if there is one.
     """
 
     run: Path
@@ -46,6 +48,8 @@ class TranslationRequest:
     samples: int = 1
     between: int = 0
     seed: int | None = None
+    precision: str = "fp32"
+    device: str = ""
 
     def options(self) -> dict[str, Any]:
         """Return the options for ``translate_with``. Raises GanzooError if a size is no number."""
@@ -65,7 +69,8 @@ class TranslationRequest:
 
     def command(self) -> str:
         """Return the command that writes the same files, for a shell; images are named by their names alone."""
-        words = ["ganzoo", "translate", str(self.run), *(path.name for path in self.inputs), "-o", "translated"]
+        names = [f"./{path.name}" if path.name.startswith("-") else path.name for path in self.inputs]
+        words = ["ganzoo", "translate", str(self.run), *names, "-o", "translated"]
         chosen: list[tuple[str, Any]] = [
             ("--checkpoint", self.checkpoint),
             ("--direction", self.direction),
@@ -78,6 +83,8 @@ class TranslationRequest:
             ("--samples", self.samples if self.samples > 1 else ""),
             ("--interpolate", self.between or ""),
             ("--seed", "" if self.seed is None else self.seed),
+            ("--precision", self.precision if self.precision != "fp32" else ""),
+            ("--device", self.device),
         ]
         for name, value in chosen:
             if value != "":

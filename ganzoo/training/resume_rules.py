@@ -114,6 +114,9 @@ def accepted_changes(
         for change in changes
         if change[0] not in allowed and not (change[0].startswith(measured) and None in change)
     ]
+    every, units = now.settings["train"].get("lr_every"), [_unit(one.settings) for one in (before, now)]
+    if now.settings["train"].get("lr_policy") == "step" and units[0] != units[1]:
+        refused.append(("train.lr_every", f"{every} {units[0]}", f"{every} {units[1]}"))
     if refused:
         texts = [f"{path}: {old} → {new}" for path, old, new in refused]
         if moved and any(path.startswith("data.") for path, _, _ in refused):
@@ -136,6 +139,10 @@ def accepted_changes(
         if one[0].split(".")[0] not in (*TRAINING_KEYS, PRECISION)
     ]
     return [*changes, *kept], remarks
+
+
+def _unit(settings: Mapping[str, Any]) -> str:
+    return "epochs" if settings["train"].get("epochs") else "steps"
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,11 @@ class Run:
 
         A folder that has a log but no checkpoint is renamed, as one is with ``fresh``.
         """
-        lost = self.files.lost_checkpoints
+        lost, file = self.files.lost_checkpoints, self.recipe.file
+        try:
+            recipe = file.read_bytes()  # it may be in the folder that is renamed
+        except OSError as error:
+            raise GanzooError(f"{file}: cannot be read: {error.strerror}") from None
         if lost or (fresh and self.folder.exists()):
             renamed = self.files.rename_old()
             if fresh:
@@ -188,7 +192,7 @@ class Run:
                     f"earlier log and samples are in {renamed}"
                 )
         description = RunDescription(self.settings, self.environment(), image_list(self.images))
-        self.report_changes(*self.files.describe(self.recipe.file, description, path_options(self.recipe)))
+        self.report_changes(*self.files.describe(recipe, description, path_options(self.recipe)))
 
     @property
     def name(self) -> str:

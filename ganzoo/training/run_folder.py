@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from ganzoo.utils.atomic import (
     lock_file,
     remove_folder,
     sibling_path,
+    write_atomically,
 )
 from ganzoo.utils.core_yaml import dump_yaml
 from ganzoo.utils.jsonl import JsonLines, write_text
@@ -111,11 +111,11 @@ class RunFolder:
         logged = any(line["step"] > 0 for line in self.metrics if is_number(line.get("step")))
         return not self.resumes and (logged or (others.is_dir() and any(one.is_dir() for one in others.glob("[!.]*"))))
 
-    def describe(self, recipe: Path, now: RunDescription, paths: set[str]) -> tuple[list[Change], list[str]]:
+    def describe(self, recipe: bytes, now: RunDescription, paths: set[str]) -> tuple[list[Change], list[str]]:
         """Write the files that describe the run, after a check that a folder with a checkpoint is of the same run.
 
         Args:
-            recipe: the user's recipe file.
+            recipe: the content of the user's recipe file.
             now: the run as it is to be trained.
             paths: paths of the recipe's options that name files or folders.
 
@@ -142,8 +142,7 @@ class RunFolder:
             (self.path / "samples").mkdir(parents=True, exist_ok=True)
             (self.path / "checkpoints").mkdir(exist_ok=True)
             self.lock = self._locked()
-            with suppress(shutil.SameFileError):
-                shutil.copyfile(recipe, self.path / "recipe.yaml")
+            write_atomically(self.path / "recipe.yaml", recipe)
         except OSError as error:
             raise GanzooError(f"{self.path}: cannot be written: {error.strerror}") from None
         write_text(self.path / IMAGES, seal_object(now.images))

@@ -38,7 +38,7 @@ class Console:
         quiet = os.environ.get("RANK", "0") != "0" if quiet is None else quiet
         file = file or sys.stdout
         accept_any_text(file)
-        self.rich = rich.console.Console(quiet=quiet, file=file, highlight=False, soft_wrap=True)
+        self.rich = rich.console.Console(quiet=quiet, file=file, highlight=False, soft_wrap=True, emoji=False)
         self.live: Progress | None = None
         """The live lines that are on the terminal now."""
 

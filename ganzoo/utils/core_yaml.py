@@ -108,3 +108,12 @@ def dump_yaml(data: Any, *, flow: bool = False) -> str:
     """Return plain data as YAML that both versions read alike; ``flow``: on one line."""
     options: dict[str, Any] = {"default_flow_style": True, "width": 10**6} if flow else {}
     return str(yaml.dump(data, Dumper=CoreDumper, sort_keys=False, allow_unicode=True, **options))
+
+
+def flow(value: object) -> str:
+    """Return plain data as YAML on one line, as changes of a recipe use it.
+
+    >>> flow({"metric": "fd", "weights": "{data}/net.pth"})
+    "{metric: fd, weights: '{data}/net.pth'}"
+    """
+    return dump_yaml(value, flow=True).removesuffix("\n").removesuffix("\n...")

@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ganzoo.bench.spec import flow
 from ganzoo.recipe.options import Option
+from ganzoo.utils.core_yaml import flow
 from ganzoo.utils.jsonl import to_plain
 
 ROOT = Path(__file__).parents[2]

@@ -137,6 +137,7 @@ def add_translate_tab(studio: Studio, run: gr.Dropdown) -> None:
             wanted = TranslationRequest(
                 run_folder, images, point or "", way or "", size, back, tile, form or "", chosen.files, chosen.maskers,
                 **styles.read(style_values), seed=_seed(number),
+                precision=studio.models.precision, device=studio.models.device,
             )  # fmt: skip
             for outcome in translate_request(studio.models, wanted, work.folder, work.stop, save_masks=True):
                 if not outcome.finished:

@@ -17,12 +17,13 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import ganzoo
+from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.inference.publish_files import read_state_dict
 from ganzoo.inference.scrub import scrub_text
 from ganzoo.training.inventory import summarize
 from ganzoo.utils.sealed import seal_object
 from tests.support.command_line import Run, refusal
-from tests.support.tiny_run import lines, write_recipe
+from tests.support.tiny_run import lines, make_images, write_recipe
 from tests.support.untrained_runs import write_untrained_run
 
 RESNET = {"generator": "resnet", "width": 2, "blocks": 0}
@@ -130,6 +131,17 @@ def test_the_card_has_the_values_of_the_checkpoints_records(trained: Path, tmp_p
     assert f"the weights: `{best['weights']}`" in card and f"the images: test `{best['data']['keys']['test']}`" in card
     assert "https://arxiv.org/abs/1703.10593" in card and "Zhu et al. 2017" in card
     assert "## Limits" in card
+
+
+def test_the_card_has_no_values_of_other_data(trained: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "copy/default"))
+    values = [one["values"] for one in lines(run / "results.jsonl") if one["checkpoint"] == "best"]
+    make_images(tmp_path / "others", test=4)
+    evaluate_targets([run], checkpoint="best", changes=[f"data.root={tmp_path / 'others'}"])
+    ganzoo.publish(run, tmp_path / "out", licence="mit")
+    card = (tmp_path / "out/README.md").read_text()
+    own, other = (f"{found['cycle_l1_AB']:.6g}" for found in (values[0], lines(run / "results.jsonl")[-1]["values"]))
+    assert own != other and f"| `cycle_l1_AB` | {own} |" in card and other not in card
 
 
 def test_samples_are_published_on_request_only_and_without_notes(trained: Path, tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from jsonschema import Draft7Validator
+from torch import Tensor
 
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Loss, Method, Slot
@@ -189,6 +191,9 @@ class Tint(Loss):
 
     def __init__(self, *, hue: object = None) -> None:
         super().__init__()
+
+    def forward(self, *, image: Tensor | None = None) -> Tensor:
+        return torch.zeros(())
 
 
 def test_other_packages_components_are_described() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ganzoo.recipe.needs import FORM, Need, read_needs
 from ganzoo.recipe.quick_check import read_document
-from ganzoo.recipe.yaml_document import Document
+from ganzoo.recipe.yaml_document import Document, apply_overrides
 from tests.support.command_line import refusal
 
 RECIPE: dict[str, Any] = {
@@ -29,6 +29,14 @@ def test_a_recipe_with_overrides_of_its_own() -> None:
     overrides = ("data.A=my data/trainB", "images.size=32")
     assert need == Need(Path("runs/s/x"), Path("recipes/s.yaml"), overrides, demo=True)
     assert read_needs(document({"runs/s/x": "s.yaml"}), Path("recipes"))[0].recipe == Path("recipes/s.yaml")
+
+
+@pytest.mark.parametrize("root", ["/tmp/photos #2", "a: b", "@home", "1:30", "it's", "true"])
+def test_a_path_that_is_no_plain_word_of_yaml_is_passed_on_exactly(root: str) -> None:
+    entry = {"recipe": "s.yaml", "set": ["data={root: {data.root}, A: '{data.root}/trainB'}", "data.B={data.root}/b"]}
+    (need,) = read_needs(document({"runs/s/x": entry}, data={"root": root}), Path("recipes"))
+    data = apply_overrides(Document({}, {(): "s.yaml"}), need.overrides).data["data"]
+    assert data == {"root": root, "A": f"{root}/trainB", "B": f"{root}/b"}
 
 
 def test_the_words_of_a_command_keep_their_spaces_and_braces() -> None:

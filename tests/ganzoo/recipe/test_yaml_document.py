@@ -105,7 +105,7 @@ def test_an_unreadable_file_gets_an_error_of_one_line() -> None:
     with pytest.raises(GanzooError, match=r"^runs/a: a folder, not a recipe; give the recipe's file$"):
         read_yaml(Path("runs/a"))
     Path("runs/a/recipe.yaml").touch()
-    with pytest.raises(GanzooError, match=r"^runs/a: a folder, not a recipe; this run's recipe is runs/a/recipe.yaml$"):
+    with pytest.raises(GanzooError, match=r"^runs/a: a folder, not a recipe; give the recipe that the run began"):
         read_yaml(Path("runs/a"))
     with pytest.raises(GanzooError, match=r"^nowhere.yaml: no such file$"):
         read_yaml(Path("nowhere.yaml"))
@@ -337,3 +337,14 @@ def test_a_length_of_0_does_not_remove_the_other_one_of_the_command_line(
 ) -> None:
     for base in ("train: {epochs: 9}", "train: {steps: 9}"):
         assert overridden(base, *overrides).data["train"] == train
+
+
+def test_a_demo_is_merged_over_its_base_by_the_same_rules() -> None:
+    """Another data set inherits no options, and another length replaces the inherited one."""
+    own = "data: {dataset: folders, A: sA, B: sB}, train: {steps: 10}, networks: {G: {generator: unet, levels: 2}}"
+    new = "data: {dataset: striped_digits}, train: {epochs: 1}, networks: {G: {generator: resnet}}"
+    Path("b.yaml").write_text(f"demo: {{{own}}}\n")
+    Path("d.yaml").write_text(f"base: b.yaml\ndemo: {{{new}}}\n")
+    assert read_with_base(Path("d.yaml")).data["demo"] == {
+        "data": {"dataset": "striped_digits"}, "train": {"epochs": 1}, "networks": {"G": {"generator": "resnet"}},
+    }  # fmt: skip

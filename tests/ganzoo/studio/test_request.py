@@ -46,3 +46,9 @@ def test_the_command_has_each_choice() -> None:
 )
 def test_a_wrong_size_is_named(size: str, tile: str, problem: str) -> None:
     assert refusal(TranslationRequest(RUN, [], size=size, tile=tile).options) == problem
+
+
+def test_the_command_translates_as_the_studio_does() -> None:
+    request = TranslationRequest(RUN, [Path("-o.png")], precision="bf16", device="cpu")
+    words = ["ganzoo", "translate", str(RUN), "./-o.png", "-o", "translated", "--precision", "bf16", "--device", "cpu"]
+    assert shlex.split(request.command()) == words

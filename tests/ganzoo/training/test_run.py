@@ -16,7 +16,7 @@ from PIL import Image
 
 import ganzoo as package
 from ganzoo.engine.checkpoint_files import read_progress
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, SettingsChangedError
 from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.interfaces import Callback, ImagePool, RunInfo
 from ganzoo.training.loop import train
@@ -165,6 +165,24 @@ def test_repeated_non_finite_steps_end_the_run_and_name_the_term(
 
     values = [np.frombuffer(saved[name], np.float32) for name in saved if name.startswith(("networks", "process"))]
     assert all(np.isfinite(value).all() for value in values)
+
+
+def test_a_rate_that_falls_every_so_many_epochs_cannot_go_on_in_steps(tmp_path: Path) -> None:
+    schedule = {"lr_policy": "step", "lr_every": 1}
+    recipe = write_recipe(tmp_path, train=schedule, evaluate={"metrics": [], "every": 0, "best": None})
+    package.run(recipe, "train.epochs=1", root=tmp_path)
+    with pytest.raises(SettingsChangedError, match=r"train\.lr_every: 1 epochs → 1 steps"):
+        package.run(recipe, "train.steps=9", root=tmp_path)
+    package.run(recipe, "train.epochs=2", root=tmp_path)
+
+
+def test_a_copy_of_the_recipe_in_the_runs_folder_can_start_it_anew(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, "recipe", train={"steps": 1}, evaluate={"metrics": [], "every": 0, "best": None})
+    package.run(recipe, root=tmp_path)
+    copy = tmp_path / "recipe/default/recipe.yaml"
+    assert copy.read_bytes() == recipe.read_bytes()
+    package.run(copy, root=tmp_path, fresh=True)
+    assert copy.read_bytes() == recipe.read_bytes() and (tmp_path / "recipe/default.before-1/recipe.yaml").is_file()
 
 
 def test_a_step_that_is_not_finite_undoes_no_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

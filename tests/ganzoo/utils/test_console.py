@@ -116,3 +116,8 @@ def test_processes_but_the_first_are_quiet(monkeypatch: pytest.MonkeyPatch) -> N
     with console.bar("hidden", 2) as show:
         show(1)
     assert out.getvalue() == ""
+
+
+def test_names_between_colons_stay_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().say("photos:a:b runs/x:key:y")
+    assert capsys.readouterr().out == "photos:a:b runs/x:key:y\n"
