@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 
 import pytest
 
@@ -209,6 +209,23 @@ def test_the_page_of_masks_says_what_its_records_say_of_learned_masks() -> None:
     assert set(background["composite"] + background["composite_discriminator"]) == {0}
     repainting = ("cyclegan", "smcyclegan", "smcyclegan_always", "mask_cyclegan", "mask_cyclegan_masked")
     assert min(value for row in repainting for value in background[row]) > 0.3
+
+
+def test_the_page_of_tables_says_what_the_ablation_says() -> None:
+    names = ("classified_B", "read", "pair_l1_AB", "pair_l1_BA")
+    classified, read, there, back = (
+        {row: fmean(found) for row, found in values_of("cyclegan_ablation", name, "small").items()} for name in names
+    )
+    assert max(read, key=read.__getitem__) == min(there, key=there.__getitem__) == "cyclegan"
+    assert min(back, key=back.__getitem__) == "cyclegan"
+    assert (
+        round(100 - read["cycle"], -1) == round(100 - read["gan"], -1) == 10
+        and min(read["forward"], read["backward"]) > 96
+    )
+    assert there["forward"] < there["backward"] < there["gan"] and back["backward"] < back["gan"] < back["forward"]
+    deviation = stdev(values_of("cyclegan_ablation", "pair_l1_BA", "small")["forward"])
+    assert back["forward"] - back["gan"] < deviation
+    assert f"{classified['cycle']:.0f} % are classified as B" in " ".join((ROOT / "docs/tables.md").read_text().split())
 
 
 def test_the_page_of_tables_says_what_the_matrix_of_masks_says() -> None:
