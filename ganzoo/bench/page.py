@@ -101,6 +101,14 @@ def update_page(bench: Bench, places: Places, *, check: bool) -> Table:
     return table
 
 
+def is_unused(bench: Bench) -> bool:
+    """Return whether a table has neither records nor a place on its page. Raises GanzooError as ``split_page`` does."""
+    page = page_of(bench)
+    if read_bench_records(bench) or not page.is_file():
+        return False
+    return f"<!-- {bench.name} table" not in page.read_text(encoding="utf-8", errors="replace")
+
+
 def _write_drawing(file: Path, drawing: str, command: str, check: bool) -> None:
     if not check:
         write_text(file, drawing)

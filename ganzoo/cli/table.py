@@ -33,10 +33,10 @@ def table_command(
 ) -> None:
     """Print the tables of SPECS from their records; nothing is run.
 
-    With --write or --check, the tables on their pages are written or checked instead. All are checked, also after one
-    that differs.
+    With --write or --check, the tables on their pages are written or checked instead. Without --scale all sizes of the
+    tables are checked, also after one that differs; a table that was never run and is on no page is only named.
     """
-    from ganzoo.bench.page import current_table, update_page
+    from ganzoo.bench.page import current_table, is_unused, update_page
     from ganzoo.bench.render import FORMATS
     from ganzoo.bench.spec import read_spec, resolve_places
     from ganzoo.errors import GanzooError
@@ -47,14 +47,19 @@ def table_command(
     places, errors = resolve_places(root, data), []
     for spec in specs:
         bench = read_spec(spec, scale)
-        if check:
+        if not check:
+            if write:
+                update_page(bench, places, check=False)
+            else:
+                echo(FORMATS[output_format or "markdown"](current_table(bench, places)))
+            continue
+        for one in (bench, *(read_spec(spec, name) for name in bench.spec.scales)):
             try:
-                update_page(bench, places, check=True)
+                if is_unused(one):
+                    click.echo(f"not run, and on no page: {one.name}", err=True)
+                else:
+                    update_page(one, places, check=True)
             except GanzooError as error:
                 errors.append(error)
-        elif write:
-            update_page(bench, places, check=False)
-        else:
-            echo(FORMATS[output_format or "markdown"](current_table(bench, places)))
     if errors:
         raise errors[0] if len(errors) == 1 else GanzooError("\n".join(map(str, errors)))

@@ -68,6 +68,20 @@ def test_each_table_is_checked_also_after_one_that_differs(tmp_path: Path, run: 
     ]
 
 
+def test_all_sizes_of_a_table_are_checked_but_those_that_were_never_run(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "page.md").write_text(MARKERS.replace("spec table", "spec-small table"))
+    bench = make_bench(tmp_path, page="page.md", scales={"small": {"seeds": [0]}})
+    words = ("table", bench.file, "--check")
+    assert run(*words)[0] == 2  # the page has no table yet
+    assert run("table", bench.file, "--scale", "small", "--write")[0] == 0
+    bench.records.unlink()
+    code, _, error = run(*words)
+    assert code == 0 and "not run, and on no page: spec\n" in error
+    bench.records.write_text(json.dumps(record("one", 0, {}).fields()) + "\n")
+    code, _, error = run(*words)
+    assert code == 2 and "the markers <!-- spec table --> and <!-- end of spec table --> are missing" in error
+
+
 @pytest.mark.parametrize(
     "change",
     [
