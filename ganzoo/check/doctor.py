@@ -68,6 +68,8 @@ def _one_child(names: Sequence[str], code: str, limit: float) -> Iterator[Findin
         errors="replace",
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *_python_path()])},
     )
+    assert child.stdout is not None
+    assert child.stderr is not None
     readers = [_follow(child.stdout, lines.put), _follow(child.stderr, lambda line: errors.append(line or ""))]
     problem = ""
     for name in names:
@@ -97,10 +99,11 @@ def _python_path() -> list[str]:
     return [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
 
 
-def _follow(stream: IO[str] | None, put: Callable[[str | None], object]) -> threading.Thread:
+def _follow(stream: IO[str], put: Callable[[str | None], object]) -> threading.Thread:
     def read() -> None:
-        for line in stream or ():
-            put(line)
+        with stream:
+            for line in stream:
+                put(line)
         put(None)
 
     thread = threading.Thread(target=read, daemon=True)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -64,8 +65,26 @@ def recipes(kind: str) -> list[str]:
 def test_the_page_names_every_data_set_and_its_recipes_are_all_tried() -> None:
     named = re.findall(r"^\| `(\w+)` \|", PAGE.read_text().partition("## ganzoo data prepare")[0], re.MULTILINE)
     assert sorted(named) == sorted(one.name for one in plugins().registry.find("dataset") if one.plugin == "datasets")
-    tried = [len(recipes(kind)) for kind in ("folders", "huggingface", "torchvision", "webdataset")]
-    assert tried == [2, 4, 1, 3] and sum(tried) == len(RECIPES)
+    kinds = ("folders", "huggingface", "lists", "npz", "paired", "torchvision", "webdataset")
+    tried = [len(recipes(kind)) for kind in kinds]
+    assert tried == [2, 4, 1, 1, 2, 1, 3] and sum(tried) == len(RECIPES)
+
+
+def test_the_pairs_lists_and_arrays_of_the_page(home: Path) -> None:
+    for number in range(3):
+        save(home / f"facades/train/{number}.png", number, (16, 8))
+        for domain in "AB":
+            save(home / f"facades/train{domain}/{number}.png", number)
+    for name in "ab":
+        images = (home / f"h2z/train{name.upper()}").iterdir()
+        (home / f"{name}.txt").write_text("".join(f"{file.relative_to(home)}\n" for file in images))
+        np.savez(home / f"{name}.npz", images=np.zeros((5, 8, 8, 3), np.uint8))
+    beside, folders = (build(text, home) for text in recipes("paired"))
+    assert counts(beside) == counts(folders) == [3, 3, 0, 0] and beside.paired and folders.paired
+    assert beside.sample("train", "A", 0).image.shape == (8, 8, 3)
+    (lists,), (arrays,) = recipes("lists"), recipes("npz")
+    assert counts(build(lists, home)) == [3, 3, 0, 0]
+    assert sum(counts(build(arrays, home))) == 10
 
 
 def test_the_zip_files_of_the_page(home: Path) -> None:

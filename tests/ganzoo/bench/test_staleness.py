@@ -50,7 +50,8 @@ def test_a_run_is_only_measured_again_if_only_a_metric_has_changed(
     assert runs.names == ["one-seed0", "evaluate one-seed0", "two-seed0", "evaluate two-seed0"]
     assert [one["plugins"]["metrics"]["code"] for one in second] == ["another"] * 2
     assert [one["values"] for one in second] == [one["values"] for one in first]
-    other = make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[identity_l1]"]))
+    columns = [{"value": "identity_l1_AB", "label": "identity"}]
+    other = make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[identity_l1]"], columns=columns))
     assert [set(one["values"]) for one in other] == [{"identity_l1_AB", "identity_l1_BA"}] * 2
     assert [one["weights"] for one in other] == [one["weights"] for one in first]
     assert not list(tmp_path.glob("runs/spec/tiny/*.before-1"))
