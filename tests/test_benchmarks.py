@@ -290,5 +290,7 @@ def test_the_page_of_adaptation_says_what_its_records_say() -> None:
     text = (ROOT / "docs/adaptation.md").read_text(encoding="utf-8")
     assert f'"source only" ({means["source"]:.1f} %) and "target only" ({means["target"]:.1f} %)' in text
     assert f"{means['cyclegan']:.1f} % over five seeds" in " ".join(text.split())
+    assert f'far below "source only": {means["cogan"]:.1f} %' in " ".join(text.split())
+    assert means["cogan"] < means["source"] - 20
     closed = (means["cyclegan"] - means["source"]) / (means["target"] - means["source"])
     assert round(7 * closed) == 6 and "about six sevenths of the gap" in text
