@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from ganzoo.weights import WeightsFile
@@ -108,3 +109,13 @@ def serving(content: bytes, **how: Any) -> Iterator[FileServer]:
         listening.shutdown()
         listening.server_close()
         thread.join()
+
+
+def ranges(server: FileServer) -> list[str]:
+    """Return the header Range of each received request; empty where there is none."""
+    return [headers.get("Range", "") for headers in server.asked]
+
+
+def names(cache: Path) -> list[str]:
+    """Return the names of the files in the cache, without locks."""
+    return sorted(one.name for one in cache.iterdir() if not one.name.endswith(".lock"))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,13 +16,10 @@ import ganzoo as package
 from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import GanzooError, SettingsChangedError
 from ganzoo.evaluation.runs import evaluate_targets
-from ganzoo.interfaces import Callback, ImagePool, RunInfo
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
 from ganzoo.utils.program import program_name
-from tests.support.command_line import refusal
 from tests.support.killed_runs import train_until
-from tests.support.small_networks import SIMGAN_OPTIONS, SIMGAN_SMALL
 from tests.support.tiny_run import assert_same, everything, ganzoo, lines, make_images, write_recipe
 
 
@@ -124,49 +119,6 @@ def test_fresh_renames_the_old_run(home: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_name_must_be_one_folder(home: Path) -> None:
-    for name in ("a/b", "..", "", ".hidden"):
-        with pytest.raises(GanzooError, match="--name"):
-            Run.prepare(home / "tiny.yaml", name=name)
-
-
-def test_a_folder_that_is_not_a_runs_is_not_changed(home: Path, tmp_path: Path) -> None:
-    (tmp_path / "tiny/default").mkdir(parents=True)
-    (tmp_path / "tiny/default/thesis.tex").write_text("precious")
-    with pytest.raises(GanzooError, match="not empty, and not a run's folder"):
-        package.run(home / "tiny.yaml", root=tmp_path)
-
-
-def test_repeated_non_finite_steps_end_the_run_and_name_the_term(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from ganzoo_cyclegan.method import CycleGAN
-
-    original = CycleGAN.generator_losses
-
-    def broken(self: CycleGAN, step: Any) -> dict[str, torch.Tensor]:
-        losses = original(self, step)
-        if step.index >= 3:
-            losses["cycle_A"] = losses["cycle_A"] * float("nan")
-        return losses
-
-    monkeypatch.setattr(CycleGAN, "generator_losses", broken)
-    with pytest.raises(GanzooError, match=r"generator/cycle_A was not finite in 3 steps in a row"):
-        package.run(home / "tiny.yaml", "train.patience=3", root=tmp_path)
-    folder = tmp_path / "tiny/default"
-    events = [one for one in lines(folder / "events.jsonl") if one["event"] == "not-finite"]
-    assert [(one["step"], one["term"], one["in_a_row"]) for one in events] == [
-        (4, "generator/cycle_A", 1), (5, "generator/cycle_A", 2), (6, "generator/cycle_A", 3)
-    ]  # fmt: skip
-    saved = everything(folder / "checkpoints/last")
-    assert read_progress(folder / "checkpoints/last")["step"] == 6
-    assert "not saved" not in capsys.readouterr().out
-    import numpy as np
-
-    values = [np.frombuffer(saved[name], np.float32) for name in saved if name.startswith(("networks", "process"))]
-    assert all(np.isfinite(value).all() for value in values)
-
-
 def test_a_rate_that_falls_every_so_many_epochs_cannot_go_on_in_steps(tmp_path: Path) -> None:
     schedule = {"lr_policy": "step", "lr_every": 1}
     recipe = write_recipe(tmp_path, train=schedule, evaluate={"metrics": [], "every": 0, "best": None})
@@ -185,81 +137,6 @@ def test_a_copy_of_the_recipe_in_the_runs_folder_can_start_it_anew(tmp_path: Pat
     assert copy.read_bytes() == recipe.read_bytes() and (tmp_path / "recipe/default.before-1/recipe.yaml").is_file()
 
 
-def test_a_step_that_is_not_finite_undoes_no_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SimGAN's history changes in every second step only; a checkpoint has no state of the step before."""
-    from ganzoo_simgan.method import SimGAN
-
-    original, undo, steps = SimGAN.generator_losses, SimGAN.undo, [0]
-    changed, undone = set(), set()
-
-    def broken(self: SimGAN, step: Any) -> dict[str, torch.Tensor]:
-        steps.append(step.index)
-        losses = original(self, step)
-        return losses if step.index < 3 else {name: term * float("nan") for name, term in losses.items()}
-
-    def query(self: ImagePool, *words: Any, **named: Any) -> torch.Tensor:
-        changed.add(steps[-1])
-        return original_query(self, *words, **named)
-
-    def recorded(self: SimGAN) -> None:
-        undone.add(steps[-1])
-        undo(self)
-
-    original_query = ImagePool.query
-    monkeypatch.setattr(SimGAN, "generator_losses", broken)
-    monkeypatch.setattr(SimGAN, "undo", recorded)
-    monkeypatch.setattr(ImagePool, "query", query)
-    recipe = write_recipe(tmp_path, train={"steps": 7}, networks=SIMGAN_SMALL)
-    settings = yaml.safe_load(recipe.read_text())
-    settings |= {"method": {"method": "simgan", **SIMGAN_OPTIONS}, "evaluate": {"metrics": []}}
-    recipe.write_text(yaml.safe_dump(settings))
-    package.run(recipe, root=tmp_path)
-    assert {index for index in undone if index >= 3} == {index for index in changed if index >= 3} != {3, 4, 5, 6}
-
-
-def test_callbacks_observe_the_run_can_end_it_and_are_switched_off_when_they_fail(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from ganzoo.training.callbacks import Callbacks
-
-    calls: list[str] = []
-
-    class Recording(Callback):
-        def on_start(self, run: RunInfo) -> None:
-            calls.append("start")
-
-        def on_checkpoint(self, run: RunInfo, step: int) -> None:
-            calls.append(f"checkpoint {step}")
-
-        def on_evaluation(self, run: RunInfo, step: int, values: Any) -> bool:
-            calls.append(f"evaluation {step} {sorted(values)[0]}")
-            return step == 4
-
-        def on_end(self, run: RunInfo) -> None:
-            calls.append("end")
-
-    class Broken(Callback):
-        def on_step(self, run: RunInfo, step: int, losses: Any) -> None:
-            raise OSError("no connection")
-
-    monkeypatch.setattr(Callbacks, "gather", lambda self, trackers: self.active.extend([Recording(), Broken()]))
-    package.run(home / "tiny.yaml", root=tmp_path)
-    assert calls == ["start", "checkpoint 2", "evaluation 4 cycle_l1_AB", "checkpoint 4", "end"]
-    folder = tmp_path / "tiny/default"
-    assert [(one["checkpoint"], one["trained"]) for one in lines(folder / "results.jsonl")] == [
-        ("last", 4),
-        ("best", 4),
-    ]
-    before = everything(folder / "checkpoints/last")
-    package.run(home / "tiny.yaml", root=tmp_path)
-    assert everything(folder / "checkpoints/last") == before
-    assert "Broken failed in on_step and is switched off: no connection" in capsys.readouterr().out
-    monkeypatch.setenv("GANZOO_STRICT", "1")
-    with pytest.raises(OSError, match="no connection"):
-        package.run(home / "tiny.yaml", root=tmp_path / "strict")
-    assert read_progress(tmp_path / "tiny/default/checkpoints/last")["step"] == 4
-
-
 def test_a_run_killed_before_its_settings_were_written_starts_again(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "tiny/default"
     (folder / "samples").mkdir(parents=True)
@@ -275,16 +152,6 @@ def test_a_removed_image_is_reported_and_the_run_resumes(tmp_path: Path, capsys:
     (tmp_path / "images/trainA/03.png").unlink()
     package.run(recipe, "train.steps=3", root=tmp_path)
     assert "changed since the last session: images.A: 11 → 10" in capsys.readouterr().out
-
-
-def test_a_tracker_that_is_not_installed_is_reported_and_training_continues(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    short = ("train.steps=1", "evaluate.metrics=[]", "evaluate.best=null", "train.trackers=[dvclive]")
-    package.run(home / "tiny.yaml", *short, root=tmp_path)
-    assert "dvclive is not installed" in capsys.readouterr().out
-    with pytest.raises(GanzooError, match=r"train\.trackers.*tensorbord.*did you mean 'tensorboard'"):
-        package.run(home / "tiny.yaml", "train.trackers=[tensorbord]", root=tmp_path)
 
 
 def test_a_kill_between_the_two_final_records_loses_neither(whole: Path, home: Path, tmp_path: Path) -> None:
@@ -411,42 +278,3 @@ def test_a_run_beyond_its_length_says_so(home: Path, tmp_path: Path, capsys: pyt
     output = capsys.readouterr().out
     assert "already at step 4, beyond 2" in output
     assert output.count("train.steps=8    # trains for twice as long") == 2
-
-
-@pytest.mark.parametrize("name", ["n" * 201, "ü" * 101, "..", ".x", "a/b", "a\nb", "\x1b"])
-def test_a_name_that_no_folder_can_have_is_refused(home: Path, tmp_path: Path, name: str) -> None:
-    message = refusal(package.run, home / "tiny.yaml", name=name, root=tmp_path / "runs")
-    assert message.startswith("--name is ") and "it must be the name of one folder: at most 200 bytes" in message
-    assert not (tmp_path / "runs").exists()
-
-
-@pytest.mark.parametrize("name", ["...yaml", ".yaml", f"{'n' * 240}.yaml"])
-def test_a_recipe_whose_name_no_folder_can_have_is_refused(home: Path, tmp_path: Path, name: str) -> None:
-    recipe = tmp_path / "recipes" / name
-    recipe.parent.mkdir()
-    shutil.copy(home / "tiny.yaml", recipe)
-    message = refusal(package.run, recipe, root=tmp_path / "runs")
-    assert message.startswith(f"{recipe}: the recipe's name is ") and "one folder" in message
-    assert [one.name for one in tmp_path.iterdir()] == ["recipes"]
-
-
-def test_leftovers_of_killed_processes_are_deleted_at_the_next_start(home: Path, tmp_path: Path) -> None:
-    package.run(home / "tiny.yaml", root=tmp_path)
-    folder = tmp_path / "tiny/default"
-    expected = {file.relative_to(folder) for file in folder.rglob("*")}
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    for name in (".last.old", ".last.new", ".best.old", ".step-4.new"):
-        shutil.copytree(folder / "checkpoints/last", folder / "checkpoints" / name)
-    for name in (f"samples/.step-0000004.png.{ended.pid}.part", f".report.html.{ended.pid}.part"):
-        (folder / name).touch()
-    package.run(home / "tiny.yaml", root=tmp_path)
-    assert {file.relative_to(folder) for file in folder.rglob("*")} == expected
-
-
-def test_a_folder_whose_recipe_has_dots_keeps_its_name(home: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    recipe = shutil.copy(home / "tiny.yaml", tmp_path / "tiny.v1.5.yaml")
-    package.run(recipe, "train.steps=1", "evaluate.best=null", root=tmp_path)
-    monkeypatch.chdir(tmp_path / "tiny.v1.5")
-    (record,) = evaluate_targets([Path("default")])
-    assert record["recipe"] == "tiny.v1.5"
