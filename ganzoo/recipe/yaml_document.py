@@ -118,6 +118,8 @@ def read_value(text: str, origin: str, *, items: bool = False) -> Any:
     try:
         return _Builder(lambda line: origin).read(f"[{text}]" if items else text)
     except (yaml.YAMLError, RecursionError) as error:
+        if items:
+            read_value(text, origin)  # its error is about the text as it was given, without brackets
         problem = getattr(error, "problem", None) or "nested too deeply"
         raise GanzooError(f"{origin} {text!r}: not YAML: {problem}") from None
 

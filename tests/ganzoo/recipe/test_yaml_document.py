@@ -9,7 +9,7 @@ import pytest
 
 from ganzoo.errors import GanzooError
 from ganzoo.recipe.networks import normalize_component
-from ganzoo.recipe.yaml_document import NAME, Document, apply_overrides, merge, read_with_base, read_yaml
+from ganzoo.recipe.yaml_document import NAME, Document, apply_overrides, merge, read_value, read_with_base, read_yaml
 
 
 @pytest.fixture(autouse=True)
@@ -337,6 +337,19 @@ def test_a_length_of_0_does_not_remove_the_other_one_of_the_command_line(
 ) -> None:
     for base in ("train: {epochs: 9}", "train: {steps: 9}"):
         assert overridden(base, *overrides).data["train"] == train
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{metric: fd", r"--metric '\{metric: fd': not YAML: expected ',' or '}', but got '<stream end>'$"),
+        ("fd], [swd", r"--metric 'fd\], \[swd': not YAML: "),
+    ],
+)
+def test_a_text_that_is_no_yaml_is_named_as_it_was_given(text: str, problem: str) -> None:
+    assert read_value("swd, {metric: fd}", "--metric", items=True) == ["swd", {"metric": "fd"}]
+    with pytest.raises(GanzooError, match=f"^{problem}"):
+        read_value(text, "--metric", items=True)
 
 
 def test_a_demo_is_merged_over_its_base_by_the_same_rules() -> None:
