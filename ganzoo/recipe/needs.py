@@ -108,7 +108,7 @@ def _fill_change(document: Document, change: str, where: str) -> str:
 
     def filled(data: Any) -> Any:
         if isinstance(data, dict):
-            return {name: filled(one) for name, one in data.items()}
+            return {filled(name): filled(one) for name, one in data.items()}
         if isinstance(data, list):
             return [filled(one) for one in data]
         if not isinstance(data, str):

@@ -33,10 +33,14 @@ def test_a_recipe_with_overrides_of_its_own() -> None:
 
 @pytest.mark.parametrize("root", ["/tmp/photos #2", "a: b", "@home", "1:30", "it's", "true"])
 def test_a_path_that_is_no_plain_word_of_yaml_is_passed_on_exactly(root: str) -> None:
-    entry = {"recipe": "s.yaml", "set": ["data={root: {data.root}, A: '{data.root}/trainB'}", "data.B={data.root}/b"]}
+    entry = {
+        "recipe": "s.yaml",
+        "set": ["data={root: {data.root}, A: '{data.root}/trainB'}", "data.B={data.root}/b", "x={'{data.root}/k': 1}"],
+    }
     (need,) = read_needs(document({"runs/s/x": entry}, data={"root": root}), Path("recipes"))
-    data = apply_overrides(Document({}, {(): "s.yaml"}), need.overrides).data["data"]
-    assert data == {"root": root, "A": f"{root}/trainB", "B": f"{root}/b"}
+    changed = apply_overrides(Document({}, {(): "s.yaml"}), need.overrides).data
+    assert changed["x"] == {f"{root}/k": 1}
+    assert changed["data"] == {"root": root, "A": f"{root}/trainB", "B": f"{root}/b"}
 
 
 def test_the_words_of_a_command_keep_their_spaces_and_braces() -> None:
