@@ -95,9 +95,11 @@ class StepGuard:
         self.run.say(f"step {step} skipped: {term} is not finite ({self.progress.bad} in a row)")
         if self.progress.bad >= self.run.recipe.train.patience:
             times = self.progress.bad
+            compiled = ", or with train.compile=false" if self.run.recipe.train.compile else ""
             self.failure = (
                 f"{self.run.folder}: stopped at step {step}: {term} was not finite in {times} steps in a row. The "
-                "weights from before are saved as checkpoint last; start another run with a lower train.lr, or in fp32"
+                "weights from before are saved as checkpoint last; start another run with a lower train.lr, or in "
+                f"fp32{compiled}"
             )
 
 
