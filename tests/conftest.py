@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import torch
 
 from ganzoo.cli import main
-from tests.support.command_line import Run
+from tests.support.command_line import Command, Run
 from tests.support.published_weights import Published
 
 
@@ -48,14 +49,25 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that calls the command line in this process: exit code, stdout, stderr."""
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Return a function that calls the command line in this process, as if it were a process of its own."""
 
-    def call(*words: object) -> tuple[int, str, str]:
+    def call(*words: object) -> CompletedProcess[str]:
         monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, words)])
         with pytest.raises(SystemExit) as exit_:
             main()
         output = capsys.readouterr()
-        return int(exit_.value.code or 0), output.out, output.err
+        return CompletedProcess([*map(str, words)], int(exit_.value.code or 0), output.out, output.err)
+
+    return call
+
+
+@pytest.fixture
+def run(command: Command) -> Run:
+    """Return a function that calls the command line in this process: exit code, stdout, stderr."""
+
+    def call(*words: object) -> tuple[int, str, str]:
+        done = command(*words)
+        return done.returncode, done.stdout, done.stderr
 
     return call

@@ -26,7 +26,8 @@ from ganzoo.randomness import Draws
 from ganzoo.step import Step
 from ganzoo_maskers.unet import UNet
 from ganzoo_segmenter.method import Segmenter
-from tests.support.tiny_run import assert_same, ganzoo, lines
+from tests.support.command_line import Command
+from tests.support.tiny_run import assert_same, lines
 
 Write = Callable[..., Path]
 
@@ -207,8 +208,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, discs: Path) -> Path:
     return home / "segmenter/default"
 
 
-def test_translating_gives_the_masks(trained: Path, discs: Path, tmp_path: Path) -> None:
-    done = ganzoo("translate", trained, discs / "test", "-o", tmp_path / "out")
+def test_translating_gives_the_masks(command: Command, trained: Path, discs: Path, tmp_path: Path) -> None:
+    done = command("translate", trained, discs / "test", "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "5 of 5 images translated AA" in done.stdout
     for source in (discs / "test").iterdir():

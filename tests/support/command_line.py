@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
 from ganzoo.errors import GanzooError
 
+Command = Callable[..., CompletedProcess[str]]
+"""Type of the fixture ``command``: it takes the words of a command, and returns exit code, stdout and stderr."""
 Run = Callable[..., tuple[int, str, str]]
 """Type of the fixture ``run``: it takes the words of a command, and returns exit code, stdout and stderr."""
 

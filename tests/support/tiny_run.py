@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import yaml
 from PIL import Image
 from safetensors.torch import load_file
+
+from ganzoo.testing.two_processes import train_in_float64, train_with_two_processes
 
 TIMES = ("time", "images_per_s", "data_wait", "seconds", "memory", "cost")
 """The fields of a line that differ between two equal runs."""
@@ -77,22 +78,9 @@ def ganzoo(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] |
     )
 
 
-def float64_run(recipe: Path, root: Path, *overrides: str, processes: int = 1) -> Path:
-    """Train in float64 with one or more processes; return the run's folder."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={processes}", f"--master_port={port}"]
-    words = [*(launcher if processes > 1 else []), Path(__file__).with_name("float64_run.py"), recipe, root, *overrides]
-    done = subprocess.run(
-        [sys.executable, *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    return root / "tiny/default"
+def float64_run(recipe: Path, root: Path, *overrides: str, processes: Literal[1, 2] = 1) -> Path:
+    """Train in float64 in this process, or with two of their own; return the run's folder."""
+    return (train_in_float64 if processes == 1 else train_with_two_processes)(recipe, root, *overrides)
 
 
 def everything(checkpoint: Path) -> dict[str, bytes]:

@@ -18,7 +18,8 @@ from ganzoo.interfaces import Masker
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
 from ganzoo.step import Step
-from tests.support.tiny_run import ganzoo, write_recipe
+from tests.support.command_line import Command
+from tests.support.tiny_run import write_recipe
 
 
 class Left(Masker):
@@ -49,9 +50,9 @@ def test_label_maps_are_shown_in_the_colours_of_their_classes() -> None:
     assert drawn[:, 3, 2 * (4 + GAP) + 3].tolist() == [0, 0, 0]  # outside of the left half
 
 
-def test_the_command_writes_the_image(tmp_path: Path) -> None:
+def test_the_command_writes_the_image(command: Command, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, maskers={"discriminator": {"masker": "centered_square", "scales": [0.5]}})
-    done = ganzoo("masks", recipe, "-o", tmp_path / "m.png")
+    done = command("masks", recipe, "-o", tmp_path / "m.png")
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "m.png") as image:
         pixels = np.array(image)

@@ -27,7 +27,7 @@ from ganzoo.provenance.record import read_records
 from ganzoo_cyclegan.method import CycleGAN
 from tests.support.command_line import refusal
 from tests.support.random_images import save
-from tests.support.tiny_run import ganzoo, lines, write_recipe
+from tests.support.tiny_run import float64_run, ganzoo, lines, write_recipe
 from tests.support.torchrun import torchrun
 
 ROOT = Path(__file__).parents[3]
@@ -48,10 +48,7 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path: Path) -> None:
     two = torchrun(2, DOUBLE, recipe, tmp_path / "two")
     assert two.returncode == 0, two.stderr
     assert "world 2 × batch 2 × accumulate 1 = 4 images/step" in two.stdout
-    one = subprocess.run(
-        [sys.executable, DOUBLE, recipe, tmp_path / "one", "train.batch=4"], capture_output=True, text=True
-    )
-    assert one.returncode == 0, one.stderr
+    float64_run(recipe, tmp_path / "one", "train.batch=4")
     single, double = (tmp_path / which / "tiny/default/checkpoints/last" for which in ("one", "two"))
     compared = 0
     for file in [*sorted(single.glob("networks/*")), *sorted(single.glob("average/*"))]:
@@ -103,8 +100,7 @@ def test_a_run_of_two_processes_resumes_on_one_and_on_two_again(tmp_path: Path) 
         assert done.returncode == 0, done.stderr
         if steps > 3:
             assert "the images of a step are divided otherwise; there are 4 of each domain, as before" in done.stdout
-    changes = ("train.batch=4", "train.steps=7", "train.decay=0")
-    assert torchrun(1, DOUBLE, recipe, tmp_path / "one", *changes).returncode == 0
+    float64_run(recipe, tmp_path / "one", "train.batch=4", "train.steps=7", "train.decay=0")
     single, double = (tmp_path / which / "tiny/default/checkpoints/last" for which in ("one", "cut"))
     for file in sorted(single.glob("networks/*")):
         a, b = load_file(file), load_file(double / file.relative_to(single))

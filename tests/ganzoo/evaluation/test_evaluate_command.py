@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import ganzoo as package
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.provenance.record import read_records
-from tests.support.command_line import refusal
+from tests.support.command_line import Command, refusal
 from tests.support.feature_networks import CLASSIFIER, save_model
+from tests.support.planted_plugins import planted_site
 from tests.support.random_images import save
-from tests.support.tiny_run import ganzoo, lines, write_recipe
+from tests.support.tiny_run import lines, write_recipe
 
 
 @pytest.fixture
@@ -104,22 +105,20 @@ def ganzoo_register(registry):
 
 
 @pytest.fixture
-def lightness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def lightness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Install a plugin with a metric that compares two sets."""
-    site = tmp_path / "site"
-    (site / "lightness-1.dist-info").mkdir(parents=True)
-    (site / "lightness_plugin.py").write_text(METRIC)
-    (site / "lightness-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: lightness\nVersion: 1\n")
-    (site / "lightness-1.dist-info/entry_points.txt").write_text("[ganzoo]\nlightness = lightness_plugin\n")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
+    (tmp_path / "site").mkdir()
+    with planted_site(tmp_path / "site", monkeypatch) as site:
+        site.install("lightness", METRIC)
+        yield
 
 
 @pytest.mark.usefixtures("lightness")
-def test_folders_are_measured_at_their_own_sizes(tmp_path: Path) -> None:
+def test_folders_are_measured_at_their_own_sizes(command: Command, tmp_path: Path) -> None:
     generated, real = random_images(tmp_path / "generated", 5, 100), random_images(tmp_path / "real", 3, 200)
     out = tmp_path / "records.jsonl"
     metrics = ("--metric", "lightness", "--metric", "{metric: lightness, label: again}")
-    done = ganzoo("evaluate", generated, "--against", real, *metrics, "-o", out)
+    done = command("evaluate", generated, "--against", real, *metrics, "-o", out)
     assert done.returncode == 0, done.stderr
     (record,) = read_records(out)
     levels = []
@@ -146,7 +145,7 @@ def test_the_source_images_of_images_in_folders_are_not_known(tmp_path: Path) ->
     assert "compares translations with their sources, which are not known here" in message
 
 
-def test_each_mistake_is_reported_in_one_line(run: Path, tmp_path: Path) -> None:
+def test_each_mistake_is_reported_in_one_line(command: Command, run: Path, tmp_path: Path) -> None:
     generated = random_images(tmp_path / "generated", 2, 100)
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -181,7 +180,7 @@ def test_each_mistake_is_reported_in_one_line(run: Path, tmp_path: Path) -> None
     before = (run / "results.jsonl").read_bytes()
     assert "not a run" in refusal(evaluate_targets, [run, tmp_path / "nothing"])
     assert (run / "results.jsonl").read_bytes() == before  # mistakes are found before any target is evaluated
-    done = ganzoo("evaluate", empty, "--against", generated, "--metric", "cycle_l1")
+    done = command("evaluate", empty, "--against", generated, "--metric", "cycle_l1")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
@@ -189,13 +188,13 @@ FAILED = "metric 'lightness' of plugin 'lightness': compute failed: ZeroDivision
 
 
 @pytest.mark.usefixtures("lightness")
-def test_a_metric_that_fails_at_the_end_loses_only_its_own_values(tmp_path: Path) -> None:
+def test_a_metric_that_fails_at_the_end_loses_only_its_own_values(command: Command, tmp_path: Path) -> None:
     """The run is complete, the record names the failed metric, and the same command evaluates again."""
     settings = {"every": 2, "best": None, "metrics": ["cycle_l1", {"metric": "lightness", "breaks_at": 3}]}
     folder, more = tmp_path / "tiny/default", {"validation": 0.34}
     recipe = write_recipe(tmp_path, train={"steps": 2}, data=more, evaluate=settings)  # tried on 4 images, fails on 3
     for records in (1, 2):
-        done = ganzoo("run", recipe, "--root", tmp_path)
+        done = command("run", recipe, "--root", tmp_path)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False)
         assert "some metrics failed" in done.stderr and FAILED in done.stderr
         results = read_records(folder / "results.jsonl")
@@ -203,16 +202,16 @@ def test_a_metric_that_fails_at_the_end_loses_only_its_own_values(tmp_path: Path
     assert results[-1].status == "failed" and results[-1].failed["lightness"].startswith(FAILED)
     assert set(results[-1].values) == {"cycle_l1_AB", "cycle_l1_BA"}
     repaired = ["evaluate.metrics=[cycle_l1, lightness]"]
-    assert ganzoo("run", recipe, "--root", tmp_path, *repaired).returncode == 0
+    assert command("run", recipe, "--root", tmp_path, *repaired).returncode == 0
     assert read_records(folder / "results.jsonl")[-1].status == "ok"
 
 
 @pytest.mark.usefixtures("lightness")
-def test_a_metric_that_fails_before_training_ends_the_command(tmp_path: Path) -> None:
+def test_a_metric_that_fails_before_training_ends_the_command(command: Command, tmp_path: Path) -> None:
     settings = {"every": 2, "best": None, "metrics": [{"metric": "lightness", "breaks_at": 3}]}
-    done = ganzoo("run", write_recipe(tmp_path, evaluate=settings), "--root", tmp_path)
+    done = command("run", write_recipe(tmp_path, evaluate=settings), "--root", tmp_path)
     assert (done.returncode, done.stderr.count("\n"), (tmp_path / "tiny").exists()) == (2, 1, False)
-    assert done.stderr.startswith(f"ganzoo: {FAILED} (") and "lightness_plugin.py:" in done.stderr
+    assert done.stderr.startswith(f"ganzoo: {FAILED} (") and "lightness/__init__.py:" in done.stderr
 
 
 @pytest.mark.parametrize("place", [".", "default"])

@@ -22,8 +22,8 @@ from ganzoo.interfaces import Direction, Metric
 from ganzoo.provenance.record import read_records
 from ganzoo.step import Step
 from ganzoo_metrics import cycle_errors
-from tests.support.command_line import refusal
-from tests.support.tiny_run import ganzoo, write_recipe
+from tests.support.command_line import Command, refusal
+from tests.support.tiny_run import write_recipe
 from tests.support.torchrun import torchrun
 
 SWD = "{metric: swd, patches: 8, projections: 8}"
@@ -144,9 +144,9 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(ru
     assert (run / "results.jsonl").read_text() == before
 
 
-def test_the_command_takes_both_options(run: Path, tmp_path: Path) -> None:
+def test_the_command_takes_both_options(command: Command, run: Path, tmp_path: Path) -> None:
     words = ("--checkpoint", "last", "--per-image", tmp_path / "a.csv", "--bootstrap", "9")
-    done = ganzoo("evaluate", run, *words)
+    done = command("evaluate", run, *words)
     assert done.returncode == 0, done.stderr
     assert "intervals of 9 draws" in done.stdout + done.stderr
     assert len(read(tmp_path / "a.csv")) == 6

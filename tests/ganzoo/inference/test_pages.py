@@ -15,8 +15,9 @@ from ganzoo.data.domain_io import DomainIO
 from ganzoo.errors import GanzooError
 from ganzoo.inference.files import translate_files
 from ganzoo.inference.pages import Page
+from tests.support.command_line import Command
 from tests.support.random_images import noise, save
-from tests.support.tiny_run import ganzoo, write_recipe
+from tests.support.tiny_run import write_recipe
 
 SHORT: dict[str, Any] = {"train": {"steps": 1}, "evaluate": {"every": 0, "best": None, "metrics": []}}
 
@@ -59,11 +60,11 @@ def test_a_profile_of_other_colours_is_left_out(run: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".gif", ".webp"])
-def test_every_page_is_translated(run: Path, tmp_path: Path, suffix: str) -> None:
+def test_every_page_is_translated(command: Command, run: Path, tmp_path: Path, suffix: str) -> None:
     frames = [Image.fromarray(noise(3, 16, 16, 3)[i]) for i in range(3)]
     (tmp_path / "in/deep").mkdir(parents=True)
     frames[0].save(tmp_path / f"in/deep/a{suffix}", save_all=True, append_images=frames[1:])
-    done = ganzoo("translate", run, tmp_path / "in", "-o", tmp_path / "out")
+    done = command("translate", run, tmp_path / "in", "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "out/deep").iterdir()) == [f"a-00{i}.png" for i in range(3)]
     assert "1 of 1 images translated AB (3 pages or frames of files with several)" in done.stdout
@@ -91,28 +92,28 @@ def test_a_page_never_replaces_another_translation(run: Path, tmp_path: Path) ->
     ]
 
 
-def test_files_that_are_no_images_are_named(run: Path, tmp_path: Path) -> None:
+def test_files_that_are_no_images_are_named(command: Command, run: Path, tmp_path: Path) -> None:
     save(tmp_path / "in/a.png")
     (tmp_path / "in/b.svg").touch()
-    done = ganzoo("translate", run, tmp_path / "in", "-o", tmp_path / "out")
+    done = command("translate", run, tmp_path / "in", "-o", tmp_path / "out")
     assert f"{tmp_path}/in: 1 file is not read: 1 .svg" in done.stdout
 
 
-def test_one_bad_image_of_any_kind_costs_no_other(run: Path, tmp_path: Path) -> None:
+def test_one_bad_image_of_any_kind_costs_no_other(command: Command, run: Path, tmp_path: Path) -> None:
     for name in ("a", "z"):
         save(tmp_path / f"in/{name}.png", noise(16, 16, 3))
     np.save(tmp_path / "in/empty.npy", np.zeros((0, 5, 3), np.uint8))
     (tmp_path / "in/header.npy").write_bytes(b"\x93NUMPY\x01\x00\x30\x00{'descr': '|u1', " + b" " * 31)
     (tmp_path / "in/line.png").symlink_to(tmp_path / "nowhere")
-    done = ganzoo("translate", run, tmp_path / "in", "-o", tmp_path / "out")
+    done = command("translate", run, tmp_path / "in", "-o", tmp_path / "out")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 4), done.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "z.png"]
 
 
 class TestScale:
-    def test_images_are_scaled_as_the_training_images(self, run: Path, tmp_path: Path) -> None:
+    def test_images_are_scaled_as_the_training_images(self, command: Command, run: Path, tmp_path: Path) -> None:
         source = save(tmp_path / "big.png", noise(48, 96, 3))
-        done = ganzoo("translate", run, source, "-o", tmp_path / "out")
+        done = command("translate", run, source, "-o", tmp_path / "out")
         line = "1 were scaled to a shorter side of 12 pixels, the size of the training images (--size changes it); "
         assert line + "--scale-back restores their sizes" in done.stdout
         with Image.open(tmp_path / "out/big.png") as image:
@@ -124,9 +125,9 @@ class TestScale:
             half = image.resize((24, 12), Image.Resampling.BICUBIC)
             np.testing.assert_array_equal(np.asarray(translator.translate(half)), expected)
 
-    def test_translations_are_scaled_back_on_request(self, run: Path, tmp_path: Path) -> None:
+    def test_translations_are_scaled_back_on_request(self, command: Command, run: Path, tmp_path: Path) -> None:
         source = save(tmp_path / "big.png", noise(48, 96, 4))
-        done = ganzoo("translate", run, source, "-o", tmp_path / "out", "--scale-back")
+        done = command("translate", run, source, "-o", tmp_path / "out", "--scale-back")
         assert "the translations were scaled back" in done.stdout
         with Image.open(tmp_path / "out/big.png") as image:
             assert image.size == (96, 48)
@@ -135,20 +136,20 @@ class TestScale:
                 np.asarray(package.load(run).translate(source, scale_back=True)), np.asarray(image)
             )
 
-    def test_images_of_the_trained_size_are_left_alone(self, run: Path, tmp_path: Path) -> None:
-        done = ganzoo("translate", run, save(tmp_path / "a.png", noise(12, 30, 3)), "-o", tmp_path / "out")
+    def test_images_of_the_trained_size_are_left_alone(self, command: Command, run: Path, tmp_path: Path) -> None:
+        done = command("translate", run, save(tmp_path / "a.png", noise(12, 30, 3)), "-o", tmp_path / "out")
         assert done.stdout.splitlines() == [f"1 of 1 images translated AB, into {tmp_path}/out"]
 
-    def test_wrong_sizes(self, run: Path, tmp_path: Path) -> None:
+    def test_wrong_sizes(self, command: Command, run: Path, tmp_path: Path) -> None:
         for text in ("0", "-3", "big", "1.5"):
-            done = ganzoo("translate", run, save(tmp_path / "a.png"), "-o", tmp_path / "out", "--size", text)
+            done = command("translate", run, save(tmp_path / "a.png"), "-o", tmp_path / "out", "--size", text)
             assert done.returncode == 2 and "is not a number of pixels, trained or original" in done.stderr
         with pytest.raises(GanzooError, match="size and scale_back are for images and files"):
             package.load(run).translate(torch.zeros(3, 8, 8), size=4)  # type: ignore[call-overload]
 
 
 class TestDepth:
-    def test_images_of_12_bits_keep_their_range_and_depth(self, tmp_path: Path) -> None:
+    def test_images_of_12_bits_keep_their_range_and_depth(self, command: Command, tmp_path: Path) -> None:
         rng = np.random.default_rng(0)
         for folder in ("trainA", "trainB", "testA", "testB"):
             for i in range(4):
@@ -156,11 +157,11 @@ class TestDepth:
                 save(tmp_path / f"images/{folder}/{i}{suffix}", rng.integers(0, 4096, (16, 20), dtype=np.uint16))
         grey = {"channels": {"A": 1, "B": 1}}
         plain = write_recipe(tmp_path, "plain", data=grey, **SHORT)
-        done = ganzoo("run", plain, "--root", tmp_path / "runs")
+        done = command("run", plain, "--root", tmp_path / "runs")
         assert done.returncode == 0, done.stderr
         assert "17 of 256 levels are used; set data.range=[0, 4095]" in done.stdout
         ranged = write_recipe(tmp_path, "ranged", data={**grey, "range": [0, 4095]}, **SHORT)
-        done = ganzoo("run", ranged, "--root", tmp_path / "runs")
+        done = command("run", ranged, "--root", tmp_path / "runs")
         assert done.returncode == 0, done.stderr
         assert "levels are used" not in done.stdout
         translate_files(tmp_path / "runs/ranged/default", [tmp_path / "images/testA"], tmp_path / "out")

@@ -20,8 +20,8 @@ from ganzoo.inference.options import StyleOption, style_options
 from ganzoo.inference.output import Output, plan_outputs
 from ganzoo.inference.publish_files import preprocessing
 from ganzoo.inference.videos import Steadiness, check_steadiness
-from tests.support.command_line import refusal
-from tests.support.tiny_run import ganzoo, write_recipe
+from tests.support.command_line import Command, refusal
+from tests.support.tiny_run import write_recipe
 from tests.support.untrained_runs import write_untrained_run
 
 GENERATOR = {"generator": "resnet", "width": 2, "blocks": 1}
@@ -42,9 +42,11 @@ def noise(file: Path, height: int, width: int) -> Path:
 
 
 @pytest.mark.parametrize("direction", ["AB", "BA"])
-def test_command_line_path_image_and_tensor_give_the_same_pixels(run: Path, tmp_path: Path, direction: str) -> None:
+def test_command_line_path_image_and_tensor_give_the_same_pixels(
+    command: Command, run: Path, tmp_path: Path, direction: str
+) -> None:
     source = noise(tmp_path / "in/a b ü.png", 37, 21)
-    done = ganzoo("translate", run, source, "-o", tmp_path / "out", "--direction", direction, "--size", "original")
+    done = command("translate", run, source, "-o", tmp_path / "out", "--direction", direction, "--size", "original")
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "out/a b ü.png") as written:
         expected = np.array(written)
@@ -101,12 +103,12 @@ def test_folders_keep_names_and_structure_and_every_image_is_translated(run: Pat
     assert translated == {str(Path(name).with_suffix(".png")) for name in names} | {"single.png"}
 
 
-def test_failures_are_listed_and_all_other_images_are_translated(run: Path, tmp_path: Path) -> None:
+def test_failures_are_listed_and_all_other_images_are_translated(command: Command, run: Path, tmp_path: Path) -> None:
     noise(tmp_path / "in/good.png", 9, 9)
     (tmp_path / "in/empty.png").touch()
     whole = noise(tmp_path / "whole.jpg", 64, 64).read_bytes()
     (tmp_path / "in/cut.jpg").write_bytes(whole[: len(whole) // 2])
-    done = ganzoo("translate", run, tmp_path / "in", tmp_path / "missing.png", "-o", tmp_path / "out")
+    done = command("translate", run, tmp_path / "in", tmp_path / "missing.png", "-o", tmp_path / "out")
     assert done.returncode == 2
     assert "1 of 4 images translated AB" in done.stdout
     lines = done.stderr.splitlines()

@@ -12,8 +12,9 @@ import ganzoo as package
 from ganzoo.errors import GanzooError
 from ganzoo.training.needs import make_needs
 from ganzoo.training.run import Run
+from tests.support.command_line import Command
 from tests.support.killed_runs import train_until
-from tests.support.tiny_run import ganzoo, lines, write_recipe
+from tests.support.tiny_run import lines, write_recipe
 
 SEGMENTER: dict[str, Any] = {
     "method": "segmenter",
@@ -39,13 +40,13 @@ def add_needs(file: Path, needs: dict[str, Any]) -> Path:
     return file
 
 
-def test_a_missing_run_is_announced_and_trained_first_and_then_used(recipe: Path) -> None:
-    done = ganzoo("run", recipe, "train.steps=2", "evaluate.every=0", "evaluate.best=null")
+def test_a_missing_run_is_announced_and_trained_first_and_then_used(command: Command, recipe: Path) -> None:
+    done = command("run", recipe, "train.steps=2", "evaluate.every=0", "evaluate.best=null")
     assert done.returncode == 0, done.stderr
     line = f"{recipe} needs runs/segmenter/default: the recipe {recipe.parent}/segmenter.yaml makes it first"
     assert done.stdout.splitlines()[0] == line
     assert Path("runs/segmenter/default/checkpoints/last").is_dir() and Path("runs/tiny/default").is_dir()
-    again = ganzoo("run", recipe, "train.steps=3", "evaluate.every=0", "evaluate.best=null")
+    again = command("run", recipe, "train.steps=3", "evaluate.every=0", "evaluate.best=null")
     assert again.returncode == 0 and "makes it first" not in again.stdout
 
 
@@ -56,8 +57,8 @@ def test_a_needed_run_that_was_stopped_is_resumed(recipe: Path) -> None:
     assert [one["step"] for one in events if one["event"] == "resumed"] == [2]
 
 
-def test_check_says_what_would_be_made_and_makes_nothing(recipe: Path) -> None:
-    done = ganzoo("check", recipe)
+def test_check_says_what_would_be_made_and_makes_nothing(command: Command, recipe: Path) -> None:
+    done = command("check", recipe)
     assert done.returncode == 5, (done.stdout, done.stderr)
     assert f"{recipe} needs runs/segmenter/default; ganzoo run makes it first, by the recipe" in done.stdout
     assert not Path("runs").exists()
@@ -92,9 +93,9 @@ class TestCommands:
         with pytest.raises(GanzooError, match=r"needs\.banks/b: 'translate' is not a command of a plugin; there are"):
             make_needs(art)
 
-    def test_a_wrong_option_is_one_line(self, art: Path) -> None:
+    def test_a_wrong_option_is_one_line(self, command: Command, art: Path) -> None:
         art.write_text(art.read_text().replace("--limit 8", "--limits 8"))
-        done = ganzoo("run", art)
+        done = command("run", art)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1 and "No such option" in done.stderr and "--limits" in done.stderr
 
