@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+import ganzoo as package
 from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
-from tests.support.tiny_run import assert_same, ganzoo, lines
+from tests.support.tiny_run import assert_same, lines
 
 
 def train_until(run: Run, step: int) -> None:
@@ -68,8 +69,7 @@ def assert_kills_change_nothing(recipe: Path, root: Path, after: Sequence[int], 
         process.kill()
         process.communicate(timeout=60)
     assert read_progress(folder / "checkpoints/last")["step"] < end
-    finished = ganzoo("run", recipe, "--root", root / "killed")
-    assert finished.returncode == 0, finished.stderr
+    package.run(recipe, root=root / "killed")
     assert len([one for one in lines(folder / "events.jsonl") if one["event"] == "resumed"]) == len(after)
-    assert ganzoo("run", recipe, "--root", root / "whole").returncode == 0
+    package.run(recipe, root=root / "whole")
     assert_same(root / "whole/tiny/default", folder)

@@ -25,10 +25,10 @@ from ganzoo.interfaces import Method
 from ganzoo.masks.roles import Roles
 from ganzoo.provenance.record import read_records
 from ganzoo_cyclegan.method import CycleGAN
-from tests.support.command_line import refusal
+from tests.support.command_line import Command, refusal
 from tests.support.random_images import save
 from tests.support.tiny_run import float64_run, ganzoo, lines, write_recipe
-from tests.support.torchrun import torchrun
+from tests.support.torchrun import torchrun, two_processes
 
 ROOT = Path(__file__).parents[3]
 DOUBLE = ROOT / "tests/support/float64_run.py"
@@ -74,13 +74,13 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path: Path) -> None:
             assert a_line.get("images") == b_line.get("images")
 
 
-def test_two_processes_resume_and_another_number_is_refused(tmp_path: Path) -> None:
+def test_two_processes_resume_and_another_number_is_refused(command: Command, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, train={"steps": 2, "batch": 2}, evaluate={"every": 0, "best": None})
-    assert torchrun(2, "-m", "ganzoo", "run", recipe, "--root", tmp_path).returncode == 0
-    longer = torchrun(2, "-m", "ganzoo", "run", recipe, "train.steps=4", "--root", tmp_path)
+    assert two_processes("-m", "ganzoo", "run", recipe, "--root", tmp_path).returncode == 0
+    longer = two_processes("-m", "ganzoo", "run", recipe, "train.steps=4", "--root", tmp_path)
     assert longer.returncode == 0, longer.stderr
     assert "resumed from step 2" in longer.stdout
-    alone = ganzoo("run", recipe, "train.steps=6", "--root", tmp_path)
+    alone = command("run", recipe, "train.steps=6", "--root", tmp_path)
     assert alone.returncode == 3
     assert "processes: 2 → 1" in alone.stderr
 
@@ -277,13 +277,15 @@ def test_a_callback_of_one_process_ends_all(tmp_path: Path) -> None:
         "Callbacks.gather = lambda self, trackers: self.active.append(Ending())\n"
         "train(Run.prepare(sys.argv[1], root=sys.argv[2]))\n"
     )
-    done = torchrun(2, driver, recipe, tmp_path / "runs")
+    done = two_processes(driver, recipe, tmp_path / "runs")
     assert done.returncode == 0, done.stderr
     progress = json.loads((tmp_path / "runs/tiny/default/checkpoints/last/progress.json").read_text())
     assert (progress["step"], progress["ended"]) == (4, 8)
 
 
-def test_two_processes_measure_the_same_values_as_one(tmp_path: Path) -> None:
+def test_two_processes_measure_the_same_values_as_one(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Distances between sets, with features and patches divided among processes; each run has an empty cache."""
     from torchvision.models import get_model  # type: ignore[import-untyped]
 
@@ -298,8 +300,9 @@ def test_two_processes_measure_the_same_values_as_one(tmp_path: Path) -> None:
     values = {}
     for count in (1, 2):
         out = tmp_path / f"{count}.jsonl"
-        words = ["-m", "ganzoo", "evaluate", str(generated), *options, "-o", str(out)]
-        done = torchrun(count, *words, cache=tmp_path / f"cache{count}")
+        words, cache = ["evaluate", str(generated), *options, "-o", str(out)], tmp_path / f"cache{count}"
+        monkeypatch.setenv("GANZOO_CACHE", str(cache))
+        done = command(*words) if count == 1 else two_processes("-m", "ganzoo", *words)
         assert done.returncode == 0, done.stderr
         (record,) = read_records(out)
         assert (record.about["swd"]["n_fake"], record.about["swd"]["n_real"]) == (5, 4)
@@ -308,7 +311,7 @@ def test_two_processes_measure_the_same_values_as_one(tmp_path: Path) -> None:
     assert values[2] == pytest.approx(values[1], rel=1e-6)
 
 
-def test_a_device_can_be_chosen_and_a_missing_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_can_be_chosen_and_a_missing_one_is_refused(command: Command, tmp_path: Path) -> None:
     assert start_accelerator(device="cpu").device.type == "cpu"
     lacking = "cuda:7" if torch.accelerator.is_available() else "cuda"
     for device in (lacking, "meta", "nonsense"):
@@ -317,7 +320,7 @@ def test_a_device_can_be_chosen_and_a_missing_one_is_refused(tmp_path: Path, mon
     recipe = write_recipe(tmp_path)
     commands: tuple[list[str | Path], ...] = (["run", recipe, "--root", tmp_path], ["check", "--quick", recipe])
     for words in commands:
-        done = ganzoo(*words, "--device", "nonsense")
+        done = command(*words, "--device", "nonsense")
         assert (done.returncode, (tmp_path / "tiny").exists()) == (2, False)
         assert done.stderr.count("\n") == 1
 

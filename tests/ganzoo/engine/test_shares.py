@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,24 +12,11 @@ from PIL import Image
 from ganzoo.engine import shares
 from ganzoo.engine.shares import Share, start_share
 from ganzoo.errors import GanzooError
+from tests.support.command_line import Command
 from tests.support.random_images import save
 from tests.support.small_networks import MUNIT_SMALL
+from tests.support.torchrun import two_processes
 from tests.support.untrained_runs import write_untrained_run
-
-
-def launched(count: int, *words: object) -> Any:
-    """Run the command line in several processes, as ``accelerate launch`` does on GPUs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={count}", f"--master_port={port}"]
-    return subprocess.run(
-        [*launcher, "-m", "ganzoo", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
 
 
 def contents(folder: Path) -> dict[str, np.ndarray]:
@@ -49,7 +31,7 @@ def test_shares_are_disjoint_and_whole() -> None:
     assert Share().of(whole) == whole and Share().gather({"a": [1, "ü"]}) == [{"a": [1, "ü"]}]
 
 
-def test_two_processes_write_the_files_of_one_and_report_together(tmp_path: Path) -> None:
+def test_two_processes_write_the_files_of_one_and_report_together(command: Command, tmp_path: Path) -> None:
     trained = write_untrained_run(tmp_path / "run", {"method": "munit", "networks": MUNIT_SMALL})
     for i in range(7):
         pixels = np.random.default_rng(i).integers(0, 256, (16 + i % 2 * 4, 18, 4 if i == 4 else 3), np.uint8)
@@ -59,8 +41,8 @@ def test_two_processes_write_the_files_of_one_and_report_together(tmp_path: Path
     for name in ("7.png", "9.jpg"):
         (tmp_path / "in" / name).write_bytes(b"no image")
     words = ("translate", trained, tmp_path / "in", "--samples", 2, "--batch", 1, "-o")
-    one = launched(1, *words, tmp_path / "one")
-    two = launched(2, *words, tmp_path / "two")
+    one = command(*words, tmp_path / "one")
+    two = two_processes("-m", "ganzoo", *words, tmp_path / "two")
     assert one.returncode != 0 and two.returncode != 0
     single, double = contents(tmp_path / "one"), contents(tmp_path / "two")
     assert single.keys() == double.keys() and len(single) == 20
@@ -91,11 +73,7 @@ def test_processes_that_see_other_files_stop_before_anything_is_written(tmp_path
         "translate_files(home / 'run', [home / f\"in-{os.environ['RANK']}\"], home / 'out')"
     )
     (tmp_path / "other.py").write_text(program)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}", tmp_path / "other.py"]
-    done = subprocess.run([sys.executable, *map(str, launcher)], capture_output=True, text=True, timeout=300)
+    done = two_processes(tmp_path / "other.py")
     assert done.returncode != 0
     assert "the processes found different images: give all of them the same folders, at rest" in done.stderr
     assert not (tmp_path / "out").exists()

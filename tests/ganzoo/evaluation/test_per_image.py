@@ -24,7 +24,7 @@ from ganzoo.step import Step
 from ganzoo_metrics import cycle_errors
 from tests.support.command_line import Command, refusal
 from tests.support.tiny_run import write_recipe
-from tests.support.torchrun import torchrun
+from tests.support.torchrun import two_processes
 
 SWD = "{metric: swd, patches: 8, projections: 8}"
 
@@ -153,11 +153,14 @@ def test_the_command_takes_both_options(command: Command, run: Path, tmp_path: P
 
 
 @pytest.mark.slow
-def test_two_processes_write_what_one_does(run: Path, tmp_path: Path) -> None:
+def test_two_processes_write_what_one_does(
+    command: Command, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = [tmp_path / "1.csv", tmp_path / "2.csv"]
     for count, file in enumerate(files, 1):
-        words = ["-m", "ganzoo", "evaluate", str(run), "--set", "evaluate.batch=1", "--per-image", str(file)]
-        done = torchrun(count, *words, "--bootstrap", "20", cache=tmp_path / f"cache{count}")
+        monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / f"cache{count}"))
+        words = ["evaluate", run, "--set", "evaluate.batch=1", "--per-image", file, "--bootstrap", "20"]
+        done = command(*words) if count == 1 else two_processes("-m", "ganzoo", *words)
         assert done.returncode == 0, done.stderr
     assert files[0].read_text() == files[1].read_text()
     assert len(read(files[0])) == 12

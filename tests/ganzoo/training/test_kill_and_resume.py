@@ -27,7 +27,7 @@ def test_sigterm_saves_the_run_and_reports_the_step(tmp_path: Path) -> None:
 
 def test_kills_at_random_moments_do_not_change_the_result(tmp_path: Path) -> None:
     """Kill a real process several times; run the same command again each time until it finishes."""
-    changes: Any = {"train": {"steps": 150, "save": 3, "log": 2, "sample": 30}, "evaluate": {"every": 40}}
+    changes: Any = {"train": {"steps": 90, "save": 3, "log": 2, "sample": 18}, "evaluate": {"every": 24}}
     changes["train"] = {"batch": 2, "lr": 1e-3, "ema": 0.5, **changes["train"]}
     recipe = write_recipe(tmp_path, **changes)
-    assert_kills_change_nothing(recipe, tmp_path, after=(20, 60, 100), end=150)
+    assert_kills_change_nothing(recipe, tmp_path, after=(10, 30, 60), end=90)
