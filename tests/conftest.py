@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 import torch
 
-from ganzoo.cli import main
-from tests.support.command_line import Command, Run
+from tests.support.command_line import Command, Run, call_here
 from tests.support.published_weights import Published
 
 
@@ -49,25 +46,17 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Return a function that calls the command line in this process, as if it were a process of its own."""
-
-    def call(*words: object) -> CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, words)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        output = capsys.readouterr()
-        return CompletedProcess([*map(str, words)], int(exit_.value.code or 0), output.out, output.err)
-
-    return call
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Return a function that calls the command line in this process: exit code, stdout and stderr by name."""
+    return lambda *words: call_here(words, capsys)
 
 
 @pytest.fixture
-def run(command: Command) -> Run:
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Return a function that calls the command line in this process: exit code, stdout, stderr."""
 
     def call(*words: object) -> tuple[int, str, str]:
-        done = command(*words)
+        done = call_here(words, capsys)
         return done.returncode, done.stdout, done.stderr
 
     return call

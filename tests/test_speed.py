@@ -85,6 +85,7 @@ def test_every_method_has_a_recipe() -> None:
     assert all((RECIPES / f"{method.recipe}.yaml").is_file() for method in METHODS.values())
 
 
+@pytest.mark.slow
 def test_contestants_have_a_process_each_which_trains(tmp_path: Path) -> None:
     prepare("pix2pix", tmp_path, 64)
     builders = contestants("pix2pix", tmp_path, 64)

@@ -17,6 +17,7 @@ from ganzoo_art2real.bank_builder import build_bank
 from tests.support.photographs import SMALL, write_photographs
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_no_partial_folder(tmp_path: Path) -> None:
     """A new bank, and one that is replaced: killed while they are built, then begun again to the end."""
     photographs = write_photographs(tmp_path / "photographs", 250)

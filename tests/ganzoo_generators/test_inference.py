@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import ganzoo
 from ganzoo.inference.translator import TRANSLATED, Translator
 from tests.support.exported_runs import PATCH, assert_translates, create_run
+from tests.support.marks import fast_or_slow
 from tests.support.untrained_runs import write_untrained_run
 
 GENERATORS: dict[str, dict[str, Any]] = {
@@ -29,7 +30,7 @@ GENERATORS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", [fast_or_slow(name, ("timm_unet",)) for name in GENERATORS])
 @pytest.mark.parametrize("suffix", [".pt2", pytest.param(".onnx", marks=pytest.mark.slow)])
 def test_an_exported_file_takes_any_size(name: str, suffix: str, tmp_path: Path) -> None:
     run = create_run(tmp_path, networks={"G": GENERATORS[name], "D": PATCH})

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
+from ganzoo.cli import main
 from ganzoo.errors import GanzooError
 
 Command = Callable[..., CompletedProcess[str]]
 """Type of the fixture ``command``: it takes the words of a command, and returns exit code, stdout and stderr."""
 Run = Callable[..., tuple[int, str, str]]
 """Type of the fixture ``run``: it takes the words of a command, and returns exit code, stdout and stderr."""
+
+
+def call_here(words: tuple[object, ...], capsys: pytest.CaptureFixture[str]) -> CompletedProcess[str]:
+    """Call the command line in this process, as if it were a process of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["ganzoo", *map(str, words)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+    output = capsys.readouterr()
+    return CompletedProcess(sys.argv, int(exit_.value.code or 0), output.out, output.err)
 
 
 def refusal(call: Callable[..., object], *args: Any, **options: Any) -> str:

@@ -121,6 +121,7 @@ def started(bench: Bench, folder: Path) -> tuple[subprocess.Popen[bytes], JsonLi
     return process, log
 
 
+@pytest.mark.slow
 def test_the_run_of_a_killed_bench_saves_and_stops_and_the_next_bench_joins_it(
     tmp_path: Path, runs: Runs, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -251,6 +251,7 @@ def test_an_engine_that_only_evaluates_takes_batch_norm_on_two_cpu_processes(mon
     assert not build(Frozen, training=True).networks["G_AB"][1].training  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_one_process_cannot_write_ends_both(tmp_path: Path) -> None:
     """The main process fails to create the folder, before the others start to write: they must not wait forever."""
     recipe = write_recipe(tmp_path, train={"save": 1}, evaluate={"metrics": [], "every": 0, "best": None})
@@ -262,6 +263,7 @@ def test_a_checkpoint_that_one_process_cannot_write_ends_both(tmp_path: Path) ->
     assert "ganzoo/training/loop.py" not in done.stderr  # no traceback from ganzoo
 
 
+@pytest.mark.slow
 def test_a_callback_of_one_process_ends_all(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
     driver = tmp_path / "driver.py"

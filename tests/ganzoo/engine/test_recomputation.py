@@ -21,6 +21,7 @@ from ganzoo.plugins import plugins
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
 from ganzoo.utils.memory import measure_tensors
+from tests.support.marks import fast_or_slow
 from tests.support.tiny_run import write_recipe
 
 CPU = torch.device("cpu")
@@ -106,7 +107,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [fast_or_slow(name, ("cyclegan", "munit", "starganv2")) for name in METHODS])
 def test_whole_steps_of_methods_are_the_same(name: str, tmp_path: Path) -> None:
     data = {"dataset": "folders", "root": "nowhere"}
     text = {"method": name, "data": data, "images": {"size": 64}, "train": {"steps": 1, "batch": 2}, **METHODS[name]}

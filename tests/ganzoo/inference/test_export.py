@@ -23,6 +23,7 @@ from ganzoo.registry import Registration
 from ganzoo.step import Step
 from tests.support.command_line import refusal
 from tests.support.exported_runs import FIXED, PARTS, PATCH, REFUSED, assert_translates, create_run, random_tensor
+from tests.support.marks import fast_or_slow
 
 
 def test_every_method_is_covered() -> None:
@@ -31,6 +32,8 @@ def test_every_method_is_covered() -> None:
     )
 
 
+FAST = ("cyclegan", "mask_cyclegan", "munit", "drit")
+"""Methods whose export is always tested; that of all others takes a minute in all."""
 Exported = Callable[[str, str], tuple[Path, Path, dict[str, Any]]]
 
 
@@ -48,7 +51,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     return export
 
 
-@pytest.mark.parametrize("method", PARTS)
+@pytest.mark.parametrize("method", [fast_or_slow(name, FAST) for name in PARTS])
 def test_a_method_exports(exported: Exported, method: str) -> None:
     run, file, metadata = exported(method, ".pt2")
     styled = ("munit", "drit", "bicyclegan", "augmented_cyclegan", "starganv2")

@@ -6,6 +6,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ganzoo.engine.checkpoint_files import read_progress
 from tests.support.killed_runs import assert_kills_change_nothing, start, wait_for
 from tests.support.tiny_run import lines, write_recipe
@@ -25,6 +27,7 @@ def test_sigterm_saves_the_run_and_reports_the_step(tmp_path: Path) -> None:
     assert [(one["step"], one["signal"]) for one in stopped] == [(step, "SIGTERM")]
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_do_not_change_the_result(tmp_path: Path) -> None:
     """Kill a real process several times; run the same command again each time until it finishes."""
     changes: Any = {"train": {"steps": 90, "save": 3, "log": 2, "sample": 18}, "evaluate": {"every": 24}}

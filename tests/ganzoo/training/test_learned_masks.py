@@ -108,6 +108,7 @@ def test_a_run_that_died_halfway_resumes_to_the_same_result(
     assert {start for start in saved_names if not any(name.startswith(start) for name in saved)} == set()
 
 
+@pytest.mark.slow
 def test_a_mask_learned_by_two_processes_equals_that_of_one_with_twice_the_batch(tmp_path: Path) -> None:
     """Compare weights, averages, losses and metric values after 6 steps in float64; the mask itself is float32."""
     train = {"steps": 6, "log": 2, "sample": 0}

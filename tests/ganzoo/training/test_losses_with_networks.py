@@ -72,6 +72,7 @@ def test_a_run_that_died_halfway_resumes_to_the_same_result(tmp_path: Path) -> N
     assert published == {"G_AB", "G_BA"}
 
 
+@pytest.mark.slow
 def test_two_processes_train_it_as_one_with_twice_the_batch(tmp_path: Path) -> None:
     train = {"steps": 4, "log": 2, "sample": 0}
     recipe = write_recipe(tmp_path, losses=CONTENT, train=train, evaluate={"metrics": [], "every": 0, "best": None})
