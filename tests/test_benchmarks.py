@@ -292,5 +292,9 @@ def test_the_page_of_adaptation_says_what_its_records_say() -> None:
     assert f"{means['cyclegan']:.1f} % over five seeds" in " ".join(text.split())
     assert f'far below "source only": {means["cogan"]:.1f} %' in " ".join(text.split())
     assert means["cogan"] < means["source"] - 20
+    assert f"{means['simgan']:.1f} ± {stdev(values['simgan']):.1f} %" in text
+    first, second, *others = sorted(values["simgan"])
+    assert first < second < means["source"] - 15 and min(others) > means["source"]
+    assert round(max(others) - means["source"]) == 7
     closed = (means["cyclegan"] - means["source"]) / (means["target"] - means["source"])
     assert round(7 * closed) == 6 and "about six sevenths of the gap" in text
