@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 from unittest.mock import patch
 
@@ -44,32 +45,37 @@ def train_with_two_processes(recipe: Path, root: Path, *overrides: str) -> Path:
 
     They import what this process can import.
     """
+    for done in run_two_processes("-c", f"from {__name__} import main; main()", recipe, root, *overrides):
+        if done.returncode:
+            raise GanzooError(f"training with two processes failed:\n{(done.stdout + done.stderr)[-3000:]}")
+    (log,) = root.glob("*/*/metrics.jsonl")
+    return log.parent
+
+
+def run_two_processes(*words: object) -> list[CompletedProcess[str]]:
+    """Start Python with these words twice, connected on the CPU as by a launcher, which itself would take seconds."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     shared |= {"PYTHONPATH": os.pathsep.join(one for one in sys.path if one), "OMP_NUM_THREADS": "1"}
-    words = [sys.executable, "-c", f"from {__name__} import main; main()", str(recipe), str(root), *overrides]
+    command = [sys.executable, *map(str, words)]
     processes = [
         subprocess.Popen(
-            words,
+            command,
             env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank), "ACCELERATE_USE_CPU": "true"},
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             text=True,
         )
         for rank in range(2)
     ]
     try:
-        outputs = [process.communicate(timeout=LIMIT)[0] for process in processes]
+        outputs = [process.communicate(timeout=LIMIT) for process in processes]
     finally:
         for process in processes:
             process.kill()
-    for process, output in zip(processes, outputs, strict=True):
-        if process.returncode:
-            raise GanzooError(f"training with two processes failed:\n{output[-3000:]}")
-    (log,) = root.glob("*/*/metrics.jsonl")
-    return log.parent
+    return [CompletedProcess(command, one.returncode, *texts) for one, texts in zip(processes, outputs, strict=True)]
 
 
 def logged_losses(folder: Path) -> list[dict[str, float]]:

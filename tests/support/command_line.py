@@ -20,12 +20,13 @@ Run = Callable[..., tuple[int, str, str]]
 
 def call_here(words: tuple[object, ...], capsys: pytest.CaptureFixture[str]) -> CompletedProcess[str]:
     """Call the command line in this process, as if it were a process of its own."""
+    argv = ["ganzoo", *map(str, words)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["ganzoo", *map(str, words)])
+        patch.setattr(sys, "argv", argv)
         with pytest.raises(SystemExit) as exit_:
             main()
     output = capsys.readouterr()
-    return CompletedProcess(sys.argv, int(exit_.value.code or 0), output.out, output.err)
+    return CompletedProcess(argv, int(exit_.value.code or 0), output.out, output.err)
 
 
 def refusal(call: Callable[..., object], *args: Any, **options: Any) -> str:

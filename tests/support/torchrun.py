@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 
+from ganzoo.testing.two_processes import run_two_processes
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -25,27 +27,10 @@ def torchrun(count: int, *words: str | Path) -> CompletedProcess[str]:
 
 
 def two_processes(*words: object) -> CompletedProcess[str]:
-    """Start Python with these words twice, as a launcher does, which would take seconds; return their joined output.
+    """Start Python with these words twice, without a launcher; return their joined output.
 
     The exit code is that of the first process, or, if it is 0, of the second.
     """
-    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    shared["OMP_NUM_THREADS"] = "1"
-    command = [sys.executable, *map(str, words)]
-    processes = [
-        subprocess.Popen(
-            command,
-            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        (out, error), (other_out, other_error) = [process.communicate(timeout=300) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    code = processes[0].returncode or processes[1].returncode
-    return CompletedProcess(command, code, out + other_out, error + other_error)
+    first, second = run_two_processes(*words)
+    code = first.returncode or second.returncode
+    return CompletedProcess(first.args, code, first.stdout + second.stdout, first.stderr + second.stderr)
