@@ -28,11 +28,10 @@ from ganzoo.interfaces import Dataset, Method
 from ganzoo.provenance.image_sizes import check_sizes
 from ganzoo.provenance.images import read_images
 from ganzoo.recipe.losses import loss_slot
-from ganzoo.recipe.quick_check import read_document
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.training.lr_policy import check_schedule
-from ganzoo.training.needs import is_complete
+from ganzoo.training.needs import missing_needs
 from ganzoo.utils.console import Console
 from ganzoo.utils.core_yaml import dump_yaml
 from ganzoo.utils.terminal import escape_controls
@@ -63,9 +62,8 @@ def check(
             does not fit.
     """
     say = Console().say
-    for need in read_document(file, overrides, demo=demo)[1]:
-        if not is_complete(need):
-            say(f"{file} needs {need.path}; ganzoo run makes it first, by {need}")
+    for need in missing_needs(file, overrides, demo=demo):
+        say(f"{file} needs {need.path}; ganzoo run makes it first, by {need}")
     recipe = read_recipe(file, overrides, demo=demo)
     experiment = Experiment(recipe, start_accelerator(device=device), training=True)
     if not quick:

@@ -30,6 +30,7 @@ class Need:
         overrides: changes of that recipe, each ``key.path=value``.
         demo: whether its section ``demo`` applies.
         command: words of a plugin's command, without the output folder; empty for a recipe.
+        problem: why it cannot be made, with its place; empty if it can.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class Need:
     overrides: tuple[str, ...] = ()
     demo: bool = False
     command: tuple[str, ...] = ()
+    problem: str = ""
 
     def __str__(self) -> str:
         return f"the recipe {self.recipe}" if self.recipe else f"ganzoo {shlex.join(self.command)}"
@@ -45,15 +47,15 @@ class Need:
 def read_needs(document: Document, folder: Path) -> list[Need]:
     """Return the entries of ``needs`` that the rest of the recipe refers to, in their order.
 
-    ``{key.path}`` in an entry stands for that value of the recipe, such as ``{data.root}``. An entry whose folder is
-    not a value anywhere else in the recipe is left out: an override has replaced it.
+    ``{key.path}`` in an entry stands for that value of the recipe, such as ``{data.root}``; where the recipe does not
+    set it, the need has a problem. An entry whose folder is not a value anywhere else in the recipe is left out: an
+    override has replaced it.
 
     Args:
         document: the merged recipe.
         folder: the recipe's folder, to which paths of other recipes are relative.
 
-    Raises GanzooError, with its place, for an entry of another form, a folder outside of the working folder, and a
-    reference to a value that the recipe does not have.
+    Raises GanzooError, with its place, for an entry of another form, and a folder outside of the working folder.
     """
     section = document.data.get("needs") or {}
     if not isinstance(section, dict):
@@ -80,8 +82,14 @@ def _read_need(document: Document, path: str, value: Any, folder: Path) -> Need:
     if not _has_form(entry):
         raise GanzooError(f"{where}: it is {value!r}; it must be {FORM}")
 
+    texts = [entry["command"]] if "command" in entry else entry.get("set", ())
+    unset = next((key for text in texts for key in _REFERENCE.findall(text) if _lookup(document, key) is None), "")
+    problem = ""
+    if unset:
+        problem = f"{where}: it refers to {{{unset}}}, which the recipe does not set; set it, or make {path} yourself"
+
     def filled(text: str) -> str:
-        return _REFERENCE.sub(lambda found: str(_lookup(document, found[1], where)), text)
+        return text if unset else _REFERENCE.sub(lambda found: str(_lookup(document, found[1])), text)
 
     if "command" in entry:
         try:
@@ -90,11 +98,11 @@ def _read_need(document: Document, path: str, value: Any, folder: Path) -> Need:
             raise GanzooError(f"{where}: command is {entry['command']!r}: {str(error).lower()}") from None
         if {"-o", "--out", "--fresh"} & set(words) or not words:
             raise GanzooError(f"{where}: leave out -o and --fresh; the command writes {path}, if it is not there")
-        return Need(made, command=words)
+        return Need(made, command=words, problem=problem)
     if len(made.parts) < 3 or made.parts[-2] != Path(entry["recipe"]).stem:
         raise GanzooError(f"{where}: a run of {entry['recipe']} is runs/{Path(entry['recipe']).stem}/NAME")
-    changes = tuple(_fill_change(document, one, where) for one in entry.get("set", ()))
-    return Need(made, folder / entry["recipe"], changes, entry.get("demo", False))
+    changes = () if unset else tuple(_fill_change(document, one, where) for one in texts)
+    return Need(made, folder / entry["recipe"], changes, entry.get("demo", False), problem=problem)
 
 
 def _fill_change(document: Document, change: str, where: str) -> str:
@@ -103,7 +111,7 @@ def _fill_change(document: Document, change: str, where: str) -> str:
     values: list[Any] = []
 
     def mark(found: re.Match[str]) -> str:
-        values.append(_lookup(document, found[1], where))
+        values.append(_lookup(document, found[1]))
         return f"\ue000{len(values) - 1}\ue001"  # characters for private use, which no recipe needs
 
     def filled(data: Any) -> Any:
@@ -152,10 +160,9 @@ def _texts(value: Any) -> Iterator[str]:
         yield value
 
 
-def _lookup(document: Document, key: str, where: str) -> Any:
+def _lookup(document: Document, key: str) -> Any:
+    """Return a value of the recipe; None if it is not set, or if there is a section instead of a value."""
     value: Any = document.data
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    if value is None or isinstance(value, dict):
-        raise GanzooError(f"{where}: it refers to {{{key}}}, which the recipe does not set")
-    return value
+    return None if isinstance(value, dict) else value

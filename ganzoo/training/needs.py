@@ -37,13 +37,14 @@ def make_needs(
         device: a torch device; by default the accelerator, if there is one.
         users: the recipes that led to this one, as resolved paths.
 
-    Raises GanzooError if the section is wrong, if recipes need each other, or if something cannot be made.
+    Raises GanzooError if the section is wrong, if recipes need each other, or if something cannot be made: where the
+    section shows it, before anything is made.
     """
     if recipe.resolve() in users:
         names = " → ".join(path.name for path in (*users, recipe))
         raise GanzooError(f"{recipe}: recipes that need each other: {names}")
-    for need in read_document(recipe, overrides, demo=demo)[1]:
-        if is_complete(need):
+    for need in missing_needs(recipe, overrides, demo=demo):
+        if _is_complete(need):  # made in the meantime, as something that an earlier one needs
             continue
         Console().say(f"{recipe} needs {need.path}: {need} makes it first")
         if need.recipe is None:
@@ -54,7 +55,19 @@ def make_needs(
         train(Run.prepare(need.recipe, need.overrides, name=name, root=root, demo=need.demo, device=device))
 
 
-def is_complete(need: Need) -> bool:
+def missing_needs(recipe: Path, overrides: Sequence[str] = (), *, demo: bool = False) -> list[Need]:
+    """Return what ``make_needs`` would make.
+
+    Raises GanzooError if the section is wrong, or if it shows that something cannot be made.
+    """
+    missing = [need for need in read_document(recipe, overrides, demo=demo)[1] if not _is_complete(need)]
+    for need in missing:
+        if need.problem:
+            raise GanzooError(need.problem)
+    return missing
+
+
+def _is_complete(need: Need) -> bool:
     """Return whether a needed folder exists, and if it is a run, whether its training has finished."""
     if need.recipe is None:
         return need.path.is_dir()
@@ -72,7 +85,7 @@ def _run_command(need: Need) -> None:
         raise GanzooError(f"needs.{need.path}: {name!r} is not a command of a plugin; there are: {', '.join(commands)}")
     need.path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(need.path.with_name(f".{need.path.name}.needs.lock")):
-        if is_complete(need):
+        if _is_complete(need):
             return
         try:
             commands[name].main([*words, "-o", str(need.path)], prog_name=f"ganzoo {name}", standalone_mode=False)

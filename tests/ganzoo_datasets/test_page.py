@@ -67,7 +67,15 @@ def test_the_page_names_every_data_set_and_its_recipes_are_all_tried() -> None:
     assert sorted(named) == sorted(one.name for one in plugins().registry.find("dataset") if one.plugin == "datasets")
     kinds = ("folders", "huggingface", "lists", "npz", "paired", "torchvision", "webdataset")
     tried = [len(recipes(kind)) for kind in kinds]
-    assert tried == [2, 4, 1, 1, 2, 1, 3] and sum(tried) == len(RECIPES)
+    assert tried == [4, 4, 1, 1, 2, 1, 3] and sum(tried) == len(RECIPES)
+
+
+def test_the_folders_of_the_page(home: Path) -> None:
+    whole, parts = recipes("folders")[:2]
+    assert counts(build(whole, home)) == counts(build(parts, home)) == [3, 3, 0, 0]
+    for split, place in (("val", "valA"), ("test", "testB")):
+        save(home / f"h2z/{place}/{split}.png")
+    assert counts(build(whole, home)) == [4, 3, 0, 1] and counts(build(parts, home)) == [3, 3, 0, 0]
 
 
 def test_the_pairs_lists_and_arrays_of_the_page(home: Path) -> None:
@@ -88,7 +96,7 @@ def test_the_pairs_lists_and_arrays_of_the_page(home: Path) -> None:
 
 
 def test_the_zip_files_of_the_page(home: Path) -> None:
-    whole, parts = recipes("folders")
+    whole, parts = recipes("folders")[2:]
     (home / "zebras_masks.zip").unlink()
     assert counts(build(whole, home)) == [3, 3, 0, 0]
     data = build(parts, home)

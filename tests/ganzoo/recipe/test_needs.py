@@ -77,13 +77,23 @@ def test_only_folders_that_the_recipe_refers_to_are_needed() -> None:
         ("x", {"command": "bank build -o y"}, "leave out -o and --fresh"),
         ("x", {"command": "bank build --fresh"}, "leave out -o and --fresh"),
         ("x", {"command": ""}, "leave out -o and --fresh"),
-        ("x", {"command": "bank build {data.nowhere}"}, "it refers to {data.nowhere}, which the recipe does not set"),
-        ("x", {"command": "bank build {data.root.deep}"}, "which the recipe does not set"),
     ],
 )
 def test_mistakes_name_their_place(path: str, entry: Any, problem: str) -> None:
     text = refusal(read_needs, document({path: entry}, method={"bank": path}), Path())
     assert text.startswith("r.yaml:9: needs.") and problem in text
+
+
+@pytest.mark.parametrize("key", ["data.nowhere", "data.root.deep", "maskers.a"])
+def test_a_need_that_refers_to_a_value_that_is_not_set_has_a_problem(key: str) -> None:
+    entries = {
+        "runs/s/x": {"recipe": "s.yaml", "set": [f"data.A={{{key}}}"]},
+        "b": {"command": f"bank build {{{key}}}"},
+    }
+    for path, entry in entries.items():
+        (need,) = read_needs(document({path: entry}, method={"bank": "b"}), Path())
+        problem = f"it refers to {{{key}}}, which the recipe does not set; set it, or make {path} yourself"
+        assert need.problem == f"r.yaml:9: needs.{path}: {problem}"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -62,6 +63,23 @@ def test_check_says_what_would_be_made_and_makes_nothing(command: Command, recip
     assert done.returncode == 5, (done.stdout, done.stderr)
     assert f"{recipe} needs runs/segmenter/default; ganzoo run makes it first, by the recipe" in done.stdout
     assert not Path("runs").exists()
+
+
+def test_what_is_there_is_used_though_the_recipe_lacks_a_value_to_make_it(command: Command, recipe: Path) -> None:
+    """A recipe refers to ``{data.root}``, and is given two folders, and a segmenter that was trained before."""
+    package.run("segmenter.yaml", root="runs")
+    needs = {"runs/segmenter/default": {"recipe": "segmenter.yaml", "set": ["data.A={data.root}/trainB"]}}
+    recipe.write_text(yaml.safe_dump({**yaml.safe_load(recipe.read_text()), "needs": needs}))
+    root = yaml.safe_load(recipe.read_text())["data"]["root"]
+    words = (recipe, f"data.A={root}/trainA", f"data.B={root}/trainB", "train.steps=1")
+    ends = ("evaluate.every=0", "evaluate.best=null")
+    done = command("run", *words, *ends)
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree("runs")
+    for name, code in (("run", 2), ("check", 2)):
+        done = command(name, *words, *ends)
+        assert (done.returncode, done.stderr.count("\n"), Path("runs").exists()) == (code, 1, False)
+        assert "needs.runs/segmenter/default: it refers to {data.root}, which the recipe does not set" in done.stderr
 
 
 def test_recipes_that_need_each_other_are_refused(recipe: Path) -> None:
