@@ -93,15 +93,17 @@ def record_cell(
         done = run(*train, "--fresh")
     record = _matching_record(results, checkpoint, recipe)
     if done.returncode == 0 and not (record and same_measurement(record, recipe, checksums)):
+        earlier = [*results]
         done = run("evaluate", str(folder), "--checkpoint", checkpoint)
-        record = _matching_record(results, checkpoint, recipe)
+        record = _matching_record(_new_lines(earlier, results), checkpoint, recipe)
     if done.returncode:  # an earlier record does not say what failed now; a new one has the reason, or is complete
         record = _matching_record(_new_lines(earlier, results), checkpoint, recipe)
     place = {"spec": bench.file.stem, "scale": bench.scale, "row": cell.row, "data": cell.data}
     place |= {"prepared": bench.prepared} if bench.prepared else {}
     if record:
         return record.model_copy(update={"cell": place})
-    return Record.of_failure(recipe, cell.name, last_line(done), place)
+    why = last_line(done) if done.returncode else "its recipe was edited while the table was run; run it again"
+    return Record.of_failure(recipe, cell.name, why, place)
 
 
 def _trained_sessions(folder: Path) -> list[Session] | None:

@@ -49,8 +49,8 @@ def shard_files(bench: Bench) -> list[Path]:
 def read_bench_records(bench: Bench) -> list[Record]:
     """Return the records of a table and of its shards, in the table's order; empty if there are none yet.
 
-    Of several records of a cell, a complete one counts before a failed one, and then the latest. Records of cells that
-    the table does not have are left out. Raises GanzooError if a file cannot be read or has an invalid record.
+    Of several records of a cell one counts, see ``in_table_order``. Records of cells that the table does not have are
+    left out. Raises GanzooError if a file cannot be read or has an invalid record.
     """
     files = [bench.records] if bench.records.is_file() else []
     return in_table_order(bench, [record for file in [*files, *shard_files(bench)] for record in read_records(file)])
@@ -102,11 +102,24 @@ def merge_shards(bench: Bench) -> None:
                 file.unlink()
 
 
+def _inputs(record: Record) -> tuple[object, ...]:
+    return record.recipe_key, record.cell.get("prepared"), {name: one.code for name, one in record.plugins.items()}
+
+
 def _cell(record: Record) -> Cell:
     return Cell(record.cell.get("row", ""), record.cell.get("data", ""), record.seed)
 
 
 def in_table_order(bench: Bench, records: Iterable[Record]) -> list[Record]:
-    """Return one record of each cell, in the table's order: a complete one before a failed one, then the latest."""
-    chosen = {_cell(one): one for one in sorted(records, key=lambda one: (one.status == "ok", one.time))}
+    """Return one record of each cell, in the table's order: the latest, or a complete one before a failed one.
+
+    A failed record counts before an earlier complete one if the recipe, the preparation or the plugins have changed in
+    between: the complete one is then outdated, and the table must show why there is no other.
+    """
+    chosen: dict[Cell, Record] = {}
+    for record in sorted(records, key=lambda one: one.time):
+        before = chosen.get(_cell(record))
+        if before and before.status == "ok" != record.status and _inputs(before) == _inputs(record):
+            continue
+        chosen[_cell(record)] = record
     return [chosen[cell] for cell in bench.cells() if cell in chosen]

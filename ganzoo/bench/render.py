@@ -24,6 +24,8 @@ LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    "[": "{[}",  # at the start of a row LaTeX would read [ and * as options of the line's end
+    "*": "{*}",
     "±": r"$\pm$",
     "—": "---",
     "→": r"$\rightarrow$",

@@ -87,8 +87,8 @@ def same_training(bench: Bench, sessions: Sequence[Session], recipe: Recipe, che
     """Return whether a run was trained as it would be now: plugins' code, images, length, networks that it began with.
 
     A run of another length counts as different, as its learning rate followed another schedule. If the table shows the
-    best checkpoint, or early stopping uses it, the settings that choose it must be the same too; if it shows values of
-    evaluations during training, those that were logged must be measured as now.
+    best checkpoint, or early stopping or the learning rate depends on its value, the settings that choose it must be
+    the same too; if it shows values of evaluations during training, those that were logged must be measured as now.
 
     Args:
         bench: the table.
@@ -97,7 +97,8 @@ def same_training(bench: Bench, sessions: Sequence[Session], recipe: Recipe, che
         checksums: the checksums of the images of data sets.
     """
     length = (recipe.train.epochs, recipe.train.steps)
-    selects = shown_checkpoint(bench, recipe) == "best" or recipe.evaluate.patience
+    follows = recipe.evaluate.patience or recipe.train.lr_policy == "plateau"
+    selects = shown_checkpoint(bench, recipe) == "best" or follows
     if _other_values_logged(bench, sessions, recipe) or _start_changed(sessions, recipe):
         return False
     return not any(

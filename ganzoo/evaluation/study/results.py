@@ -1,4 +1,4 @@
-"""Percentages of the answers to a study, with bootstrap intervals over participants and trials."""
+"""Percentages of the answers to a study, with bootstrap intervals over participants and images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganzoo.evaluation.study.files import Answers, Key
 from ganzoo.randomness import keyed
 
 DRAWS = 2000
-"""Number of draws of participants and trials."""
+"""Number of draws of participants and images."""
 SHARE = 0.95
 """The share of the draws inside an interval."""
 
@@ -41,9 +41,10 @@ def results(key: Key, answers: Sequence[Answers]) -> list[Result]:
     """Return for each run the percentage of its trials in which its image was chosen; practice does not count.
 
     In ``real-or-fake`` this is how often translations were taken for real (Isola et al. 2017, section 4.1); 50 % would
-    be chance, if they cannot be told apart. Intervals: 2,000 draws of as many participants and of as many trials, both
+    be chance, if they cannot be told apart. Intervals: 2,000 draws of as many participants and of as many images, both
     with replacement, so for other people and other images (Owen 2007, The pigeonhole bootstrap, section 3); the 2.5 and
-    97.5 % quantiles of the percentage.
+    97.5 % quantiles of the percentage. An image that is in several trials, as with three runs in ``better``, is drawn
+    with all of them.
     """
     found = []
     for label in key.labels:
@@ -51,9 +52,9 @@ def results(key: Key, answers: Sequence[Answers]) -> list[Result]:
         if not votes:
             found.append(Result(label, float("nan"), float("nan"), float("nan"), 0, 0))
             continue
-        trials = sorted({trial for own in votes for trial in own})
-        given = np.array([[trial in own for trial in trials] for own in votes], float)
-        chosen = np.array([[own.get(trial, False) for trial in trials] for own in votes], float)
+        images = sorted({image for own in votes for image in own})
+        given = np.array([[len(own.get(image, ())) for image in images] for own in votes], float)
+        chosen = np.array([[sum(own.get(image, ())) for image in images] for own in votes], float)
         rng = keyed(0, "study", label)
         draws = []
         for _ in range(DRAWS):
@@ -66,11 +67,11 @@ def results(key: Key, answers: Sequence[Answers]) -> list[Result]:
     return found
 
 
-def _votes(key: Key, answers: Answers, label: str) -> Mapping[str, bool]:
-    """Return of each counted trial with a run's image whether the participant chose this image."""
-    votes = {}
+def _votes(key: Key, answers: Answers, label: str) -> Mapping[str, list[bool]]:
+    """Return of each of a run's images whether the participant chose it, in each counted trial with it."""
+    votes: dict[str, list[bool]] = {}
     for one in answers.answers:
         trial = key.trials[one.trial]
         if not trial.practice and label in trial.shown.values():
-            votes[one.trial] = trial.shown[one.choice] == label
+            votes.setdefault(trial.image, []).append(trial.shown[one.choice] == label)
     return votes

@@ -115,15 +115,26 @@ def _sides(plans: Sequence[_Plan], practice: int, seed: int) -> list[tuple[str, 
 def _real_or_fake(
     sources: Sequence[Source], real: dict[str, Load], trials: int, practice: int, seed: int
 ) -> list[_Plan]:
+    """Return the plans. Practice tells which image was real, so neither image of its trials comes back.
+
+    No real image is shown twice beside one run, and only beside several if there are too few for all.
+    """
     extra = -(-practice // len(sources))
+    orders = {one.label: _shuffled(list(one.translations), seed, one.label) for one in sources}
+    told = {name for order in orders.values() for name in order[:extra]}
+    others, first = _shuffled(list(real), seed, REAL), extra * len(sources)
+    _require(first + trials, others, "real images")
     of_source = []
-    for source in sources:
-        names = _drawn(list(source.translations), trials + extra, f"{source.label}: translations", seed, source.label)
-        others = _drawn(list(real), trials + extra, "real images", seed, f"real/{source.label}")
+    for number, source in enumerate(sources):
+        order = orders[source.label]
+        rest = [name for name in order[extra:] if name not in told]
+        _require(trials + len(order) - len(rest), order, f"{source.label}: translations")
+        beside = others[number * extra :][:extra]
+        beside += [others[first:][(number * trials + i) % (len(others) - first)] for i in range(trials)]
         of_source.append(
             [
                 _Plan((source.label, REAL), (source.translations[name], real[other]), name)
-                for name, other in zip(names, others, strict=True)
+                for name, other in zip(order[:extra] + rest[:trials], beside, strict=True)
             ]
         )
     return _practice_first(of_source, extra, practice)
@@ -139,7 +150,8 @@ def _better(sources: Sequence[Source], trials: int, practice: int, seed: int) ->
         labels = one.label, other.label
         common = [name for name in one.translations if name in other.translations]
         found = one.sources or other.sources
-        names = _drawn(common, trials + extra, f"images of both {' and '.join(labels)}", seed, "/".join(labels))
+        _require(trials + extra, common, f"images of both {' and '.join(labels)}")
+        names = _shuffled(common, seed, "/".join(labels))[: trials + extra]
         of_pair.append(
             [_Plan(labels, (one.translations[name], other.translations[name]), name, found.get(name)) for name in names]
         )
@@ -152,13 +164,17 @@ def _practice_first(groups: Sequence[Sequence[_Plan]], extra: int, practice: int
     return first + [plan for group in groups for plan in group[extra:]]
 
 
-def _drawn(names: list[str], count: int, what: str, seed: int, key: str) -> list[str]:
+def _shuffled(names: list[str], seed: int, key: str) -> list[str]:
+    return [names[i] for i in keyed(seed, "images", key).permutation(len(names))]
+
+
+def _require(count: int, names: Sequence[str], what: str) -> None:
+    """Raise GanzooError if there are fewer names."""
     if len(names) < count:
         raise GanzooError(
             f"{what}: {count} are needed, with those for practice, and there are {len(names)}: lower --trials or "
             "--practice"
         )
-    return [names[i] for i in keyed(seed, "images", key).permutation(len(names))[:count]]
 
 
 def _scaled(picture: Image.Image, side: int) -> Image.Image:

@@ -11,6 +11,7 @@ import pytest
 from ganzoo.bench import runner
 from ganzoo.bench.records import Shard, merge_shards, missing_cells, read_bench_records, save_records, shard_files
 from ganzoo.bench.spec import Places, read_spec
+from ganzoo.provenance.record import Code
 from tests.support.bench_records import Runs, make, record, spec, write_spec
 from tests.support.command_line import Run
 from tests.support.tiny_run import lines
@@ -74,6 +75,23 @@ def test_of_several_records_of_a_cell_the_latest_complete_one_counts(tmp_path: P
     assert read_bench_records(bench) == [late]
     missing = missing_cells(bench, read_bench_records(bench))
     assert [cell.name for cell in missing] == ["two-seed0", "one-seed1", "two-seed1"]
+
+
+@pytest.mark.parametrize("changed", ["recipe_key", "plugins", "cell"])
+def test_a_failed_record_counts_before_an_outdated_complete_one(tmp_path: Path, changed: str) -> None:
+    bench = read_spec(write_spec(tmp_path))
+    complete = record("one", 0, {"cycle_l1_AB": 1.0}).model_copy(update={"time": "2026-01-01T00:00:00"})
+    failed = record("one", 0, {}, status="failed", why="x").model_copy(update={"time": "2026-01-02T00:00:00"})
+    new = {
+        "recipe_key": "another",
+        "plugins": {"p": Code(version="1", code="another")},
+        "cell": {**failed.cell, "prepared": "another"},
+    }
+    failed = failed.model_copy(update={changed: new[changed]})
+    save_records(bench, [complete], None)
+    save_records(bench, [failed], Shard(1, 2))
+    assert read_bench_records(bench) == [failed]
+    assert "one-seed0" in [cell.name for cell in missing_cells(bench, read_bench_records(bench))]
 
 
 def test_a_row_that_is_added_moves_cells_to_other_shards_and_loses_no_record(tmp_path: Path, runs: Runs) -> None:

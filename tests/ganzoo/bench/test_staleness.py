@@ -109,6 +109,40 @@ def test_the_rule_for_the_best_checkpoint_is_part_of_its_training(tmp_path: Path
     assert (first[0]["rule"], other[0]["rule"]) == ("min cycle_l1_AB", "max cycle_l1_AB")
 
 
+def test_the_rule_that_a_learning_rate_follows_is_part_of_its_training(tmp_path: Path, runs: Runs) -> None:
+    rule = ["train.lr_policy=plateau", "evaluate.best=min cycle_l1_AB", "evaluate.every=1"]
+    for number, changes in enumerate((rule, [*rule, "evaluate.best=max cycle_l1_AB"], [*rule, "evaluate.every=2"])):
+        make(spec(tmp_path, seeds=[0], set=["train.steps=2", *changes]))
+        assert len([*(tmp_path / "runs/spec/tiny").glob("one-seed0.before-*")]) == number
+
+
+def test_a_recipe_that_is_edited_while_the_table_runs_is_named_as_the_reason(tmp_path: Path, runs: Runs) -> None:
+    bench = spec(tmp_path, seeds=[0])
+
+    def edited(words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        recipe = tmp_path / "tiny.yaml"
+        recipe.write_text(recipe.read_text().replace("lr: 0.001", "lr: 0.002"))
+        return runs(words, environment)
+
+    with pytest.MonkeyPatch.context() as patch:
+        replace_run_command(patch, edited)
+        found = make(bench)
+    assert [one["why"] for one in found] == ["its recipe was edited while the table was run; run it again"] * 2
+    assert [one["status"] for one in make(bench)] == ["ok"] * 2
+
+
+def test_a_table_whose_test_images_are_removed_shows_the_values_on_validation_images(
+    tmp_path: Path, runs: Runs
+) -> None:
+    bench = spec(tmp_path, seeds=[0], set=["train.steps=2", "data.validation=0.34"])
+    assert {one["split"] for one in make(bench)} == {"test"}
+    for domain in "AB":
+        shutil.rmtree(tmp_path / f"images/test{domain}")
+    found = make(bench)
+    assert {one["split"] for one in found} == {"validation"}
+    assert make(bench) == found
+
+
 def test_a_run_with_unknown_sessions_is_put_aside(tmp_path: Path, runs: Runs) -> None:
     bench = spec(tmp_path, seeds=[0])
     make(bench)

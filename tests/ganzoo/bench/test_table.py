@@ -251,7 +251,8 @@ def test_no_text_breaks_a_page(tmp_path: Path) -> None:
     assert "Made by `ganzoo bench spec.yaml`; records in `spec.jsonl`." in markdown(table)
     lines = latex(table).splitlines()
     text = (
-        r"a \textbar{} \textless{}!-- end of spec table --\textgreater{} `*it* [broke] \textbackslash{} 50 \% \& more"
+        r"a \textbar{} \textless{}!-- end of spec table --\textgreater{} `{*}it{*} {[}broke] "
+        r"\textbackslash{} 50 \% \& more"
     )
     assert lines[2] == rf" & {text} \\" and lines[4] == r"One & ---$^{1,2}$ \\"
     assert rf"\par\footnotesize $^{{1}}$ {text}" in lines and lines[-1] == rf"\par\footnotesize {text}"

@@ -7,6 +7,7 @@ let order = [];
 let position = 0;
 let shownAt = 0;
 let waiting = false;
+let unsaved = false;
 const UNSEEN = 200; // milliseconds in which nobody can have looked at the images: a double click, or a key held down
 let timer = 0;
 
@@ -60,6 +61,7 @@ function choose(side) {
   const trial = order[position];
   answers.push({ trial: trial.name, choice: side, seconds: Math.round(performance.now() - shownAt) / 1000 });
   at("save").hidden = false;
+  unsaved = true;
   if (trial.practice === "left" || trial.practice === "right") {
     at("feedback").textContent = trial.practice === side ? "Right." : `No: the ${trial.practice} one was real.`;
     at("next").hidden = false;
@@ -88,6 +90,7 @@ function save(event) {
   link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
   link.download = `answers-${participant.replace(/[^\p{L}\p{N}-]+/gu, "_")}.json`;
   link.click();
+  unsaved = false;
 }
 
 at("begin").addEventListener("submit", (event) => {
@@ -103,6 +106,9 @@ document.addEventListener("keydown", (event) => {
   if (event.repeat) return;
   if (event.key === "ArrowLeft") choose("left");
   if (event.key === "ArrowRight") choose("right");
+});
+window.addEventListener("beforeunload", (event) => {
+  if (unsaved) event.preventDefault(); // the browser asks before it closes the page
 });
 at("next").addEventListener("click", advance);
 at("save").addEventListener("click", save);

@@ -51,10 +51,15 @@ def test_a_participant_answers_all_trials_and_saves_them(tmp_path: Path, run: Ru
             assert page.inner_text("#progress") == f"{number + 3} of 5"
             page.click("#left")
         assert page.is_visible("#end")
+        leaving = (
+            "(() => { const one = new Event('beforeunload', {cancelable: true}); return window.dispatchEvent(one); })()"
+        )
+        assert page.evaluate(leaving) is False  # the browser asks whether to leave
         with page.expect_download() as saved:
             page.click("#save")
         saved.value.save_as(tmp_path / "answers.json")
         assert saved.value.suggested_filename == "answers-Ana_1.json"
+        assert page.evaluate(leaving) is True
         assert problems == []
     answers = json.loads((tmp_path / "answers.json").read_text())
     assert answers["participant"] == "Ana 1" and len(answers["answers"]) == 5

@@ -163,7 +163,7 @@ def answered(votes: np.ndarray) -> list[Answers]:
 
 def key_for(trials: int) -> Key:
     shown = {
-        f"t{i}": KeyTrial(shown={"left": "one", "right": "real"}, image="x", practice=False) for i in range(trials)
+        f"t{i}": KeyTrial(shown={"left": "one", "right": "real"}, image=f"{i}", practice=False) for i in range(trials)
     }
     return Key(study="s", task="real-or-fake", labels=["one"], trials=shown)
 
@@ -186,6 +186,37 @@ def test_the_interval_is_at_most_the_root_of_three_times_too_wide_where_nothing_
         widths.append(found.high - found.low)
     exact = 2 * 1.96 * 100 * np.sqrt(0.3 * 0.7 / 800)
     assert 1.5 < np.mean(widths) / exact < 1.8
+
+
+def test_an_image_in_several_trials_is_drawn_with_all_of_them() -> None:
+    """Each image in two trials with the same answers says as much about other images as in one trial."""
+    votes = np.random.default_rng(0).random((10, 20)) < 0.4
+    once, twice = key_for(20), key_for(40)
+    for i in range(20):
+        twice.trials[f"t{20 + i}"] = twice.trials[f"t{i}"].model_copy()
+    (one,), (two,) = results(once, answered(votes)), results(twice, answered(np.hstack([votes, votes])))
+    assert (one.percent, one.low, one.high, 2 * one.answers) == (two.percent, two.low, two.high, two.answers)
+
+
+def test_images_of_practice_do_not_come_back_and_real_ones_only_where_there_are_too_few(
+    run: Run, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    for trials, most in (("4", 1), ("8", 2)):
+        code, _, error = make(run, folders, tmp_path / trials, "--trials", trials, "--practice", "2")
+        assert code == 0, error
+        key, seen = key_of(tmp_path / trials)["trials"], []
+        for one in page_of(tmp_path / trials)["trials"]:
+            shown = key[one["name"]]["shown"]
+            (side,) = [side for side, what in shown.items() if what == "real"]
+            (label,) = [what for what in shown.values() if what != "real"]
+            seen.append((label, key[one["name"]]["image"], pixel(one[side])[1]))
+        practice, counted = seen[:2], seen[2:]
+        for place in (1, 2):
+            assert not {one[place] for one in practice} & {one[place] for one in counted}
+        for label in ("one", "two"):
+            assert len({real for name, _, real in counted if name == label}) == int(trials)
+        times = [[one[2] for one in counted].count(real) for real in {one[2] for one in counted}]
+        assert max(times) == most
 
 
 def test_a_share_is_that_of_all_answers_also_if_some_are_missing() -> None:
@@ -313,7 +344,7 @@ def test_options_that_nothing_reads_and_places_that_cannot_be_written_are_refuse
 def test_mistakes(run: Run, folders: dict[str, Path], tmp_path: Path) -> None:
     study = tmp_path / "study"
     error = make(run, folders, study)[2]
-    assert "one: translations: 45 are needed, with those for practice, and there are 12: lower --trials or" in error
+    assert "real images: 50 are needed, with those for practice, and there are 12: lower --trials or" in error
     code, _, error = run("study", str(folders["one"]), "-o", str(study), "--trials", "2", "--practice", "0")
     assert code == 2 and "--real FOLDER" in error
     code, _, error = run("study", str(folders["one"]), "-o", str(study), "--task", "better")
