@@ -46,6 +46,28 @@ def test_few_images_train_with_everything_on(tmp_path: Path, precision: Any) -> 
     assert losses[-1]["augment/p_D_A"] > 0
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+def test_cuda_graphs_keep_what_a_step_still_needs(tmp_path: Path, method: str, accumulate: int) -> None:
+    """Generators first, or discriminators with a shared forward pass; and gradients of several micro-batches."""
+    recipe, losses = write_recipe(tmp_path), []
+    words = [
+        f"train.accumulate={accumulate}",
+        "train.steps=6",
+        "train.log=1",
+        "evaluate={metrics: [], every: 0, best: null}",
+    ]
+    if method == "pix2pix":
+        words += ["method=pix2pix", f"data={{dataset: paired, layout: folders, root: {tmp_path}/images}}"]
+    for name in ("false", "reduce-overhead"):
+        ganzoo.run(recipe, *words, f"train.compile={name}", root=tmp_path / name)
+        logged = lines(tmp_path / name / "tiny/default/metrics.jsonl")
+        losses.append([one["losses"] for one in logged if "losses" in one])
+    assert len(losses[0]) == 6
+    for plain, graphs in zip(*losses, strict=True):
+        assert graphs == pytest.approx(plain, rel=1e-2)
+
+
 def test_training_on_the_gpu_equals_training_on_the_cpu(tmp_path: Path) -> None:
     """Random draws are the same on both devices: after a few steps the weights differ by rounding alone."""
     from accelerate import Accelerator

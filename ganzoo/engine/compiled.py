@@ -41,6 +41,16 @@ def compile_networks(networks: Mapping[str, nn.Module], setting: Compile) -> Non
             module.compile(mode=setting if isinstance(setting, str) else None)
 
 
+def begin_step(setting: Compile) -> None:
+    """Say that a training step begins, for CUDA graphs (``reduce-overhead``).
+
+    They reuse the memory of earlier passes. torch takes a forward pass after a backward one for the next step, but in a
+    step of several phases or micro-batches earlier results are still needed then.
+    """
+    if isinstance(setting, str):
+        torch.compiler.cudagraph_mark_step_begin()
+
+
 def _parts(network: nn.Module) -> Iterator[nn.Module]:
     """Yield the parts of a network that its own functions call: its children, and those of lists and dictionaries."""
     for child in network.children():

@@ -21,7 +21,7 @@ from ganzoo.contracts.blame import catch_component_errors
 from ganzoo.contracts.method_results import check_terms
 from ganzoo.contracts.origin import Origin
 from ganzoo.engine.attached_loss import AttachedLoss
-from ganzoo.engine.compiled import compile_networks, uncompiled
+from ganzoo.engine.compiled import begin_step, compile_networks, uncompiled
 from ganzoo.engine.constraints import constrain_after_steps
 from ganzoo.engine.discriminators.view import View
 from ganzoo.engine.distributed import synchronize_batch_norm
@@ -31,6 +31,7 @@ from ganzoo.engine.gradients import Gradients, parameters_of
 from ganzoo.engine.layout import arrange_images, memory_format, stepping_in_memory_order
 from ganzoo.engine.precision import LossScale, autocast, resolve_precision, weights_cast_once
 from ganzoo.engine.recomputation import recompute_generators
+from ganzoo.engine.watched_state import WatchedState
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method, Optim, Phase
 from ganzoo.randomness import torch_seed
@@ -105,7 +106,7 @@ class Engine:
         for name, optim in self.optims.items():
             constrain_after_steps(self.optimizers[name], [self.networks[slot] for slot in optim.slots])
         self.scale = LossScale(self.device, enabled=self.precision == "fp16")
-        self.stepped, self._before = False, dict[str, tuple[Tensor, int]]()
+        self.stepped, self._before = False, WatchedState({})
         averaged = {name: self.networks[name] for name, slot in method.slots.items() if slot.kind != "discriminator"}
         self.average = Averaged(averaged, ema) if ema else None
         self.compile = compile
@@ -162,13 +163,13 @@ class Engine:
             each phase of ``due(index)``, in this order: 1 if the phase was not finite, and not because of the loss
             scale, else 0. All are on the device, so that the host need not wait for them.
         """
+        begin_step(self.compile)
         for micro in micros:
             self.arrange(micro)
-        stateful = (*self.networks.values(), *self.adaptive.values())
-        buffers = [buffer for one in stateful for buffer in one.buffers() if buffer.is_floating_point()]
+        buffers = [one for part in (*self.networks.values(), *self.adaptive.values()) for one in part.buffers()]
         before = [buffer.clone() for buffer in buffers]
         with self.catching("state_dict"):
-            self._before = {name: (tensor, tensor._version) for name, tensor in self.method.state_dict().items()}
+            self._before = WatchedState(self.method.state_dict())
         scale = (self.scale.scale, self.scale.good)
         self.stepped = False
         try:
@@ -202,11 +203,8 @@ class Engine:
             ada.adapt(signs, count)
 
     def state_changed(self) -> bool:
-        """Return whether the latest step changed the method's state: other tensors, or tensors of another version."""
-        now, before = self.method.state_dict(), self._before
-        return now.keys() != before.keys() or any(
-            now[name] is not tensor or tensor._version != version for name, (tensor, version) in before.items()
-        )
+        """Return whether the latest step changed the method's state."""
+        return self._before.differs_from(self.method.state_dict())
 
     def _run_phases(self, micros: Sequence[Step]) -> tuple[dict[str, Tensor], Tensor]:
         """Run the phases that are due, each over all micro-batches; return what ``step`` returns."""

@@ -165,6 +165,8 @@ class Evaluator:
             split: the split.
             limit: the largest number of images per domain; 0: all.
         """
+        for calls in self.calls.values():
+            calls.begin()
         by_sample: RowsBySample = {}
         failed: dict[str, str] = {}
         names: NamesBySample = {}

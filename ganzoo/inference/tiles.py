@@ -195,7 +195,7 @@ class Tiler:
                 probe = Job(job.direction, image, mask, job.style, step)
                 peaks.append(measure_tensors(partial(self._whole, probe), job.image.device))
             small, large = (side**2 for side in PROBES)
-            per_pixel = (peaks[1] - peaks[0]) / (large - small)
+            per_pixel = max(0.0, peaks[1] - peaks[0]) / (large - small)  # the first probe may need more, once
             self._costs[key] = (max(0.0, peaks[0] - per_pixel * small), per_pixel)
         return self._costs[key]
 

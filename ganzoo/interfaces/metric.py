@@ -90,7 +90,7 @@ class Metric(ABC):
             real: the rows of the real images of the target domain, name → (N, …), if ``self.reference`` is set; else
                 empty.
 
-        Raises GanzooError if there are too few images for a meaningful value.
+        Raises GanzooError if there are too few images for a meaningful value. NaN counts as that, too.
         """
         return {name: float(column.double().mean()) for name, column in rows.items()}
 

@@ -126,7 +126,6 @@ METRICS = [
     (VALUES, "return {}", "compute returned an empty dict"),
     (VALUES, "return {'bright': rows['bright'].mean()}", "name → float, such as float(tensor)"),
     (VALUES, "return {'bright': 'good'}", "compute returned bright: the text 'good'"),
-    (VALUES, "return {'bright': float('nan')}", "compute returned bright: nan; expected a finite number"),
     (VALUES, "return {'bright': float('inf')}", "compute returned bright: inf; expected a finite number"),
     (VALUES, "return {'bright': rows['dark']}", "compute failed: KeyError: 'dark'"),
     (PREPARE, "1 / 0", "prepare failed: ZeroDivisionError: division by zero"),
