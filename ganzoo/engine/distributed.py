@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 
 import torch
@@ -34,6 +35,7 @@ def start_accelerator(*, device: str = "") -> Accelerator:
         if expected > 1:
             raise unconnected(expected, error) from None
         raise GanzooError(f"Accelerate cannot start: {one_line(error)}") from None
+    atexit.register(close_process_group)
     if os.environ.get("ACCELERATE_MIXED_PRECISION", "no") not in ("no", ""):
         raise GanzooError(
             "accelerate launch --mixed_precision has no effect: set the recipe's train.precision to bf16 or fp16"
@@ -60,7 +62,10 @@ def unconnected(count: int, error: Exception) -> GanzooError:
 
 
 def close_process_group() -> None:
-    """Close the connections to other processes, if there are any: open ones can abort a process when it exits."""
+    """Close the connections to other processes, if there are any: open ones can abort a process when it exits.
+
+    It is called there, and not at the end of a run, as the next one of the same process needs them too.
+    """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 

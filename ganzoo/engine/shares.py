@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -97,15 +98,11 @@ def start_share(device: str, command: str) -> Iterator[Share]:
                 f"{torch.accelerator.device_count()}; start as many processes, or use --device cpu"
             )
         own = f"{default_device().type}:{local}"
-    first = not distributed.is_initialized()
     try:
-        if first:
+        if not distributed.is_initialized():
             distributed.init_process_group("gloo")
+            atexit.register(close_process_group)
         group = distributed.new_group(backend="gloo", timeout=LONGEST_WAIT)
     except (ValueError, RuntimeError) as error:  # a variable is missing, or another process does not answer
         raise unconnected(count, error) from None
-    try:
-        yield Share(number, count, own, group)
-    finally:
-        if first:
-            close_process_group()
+    yield Share(number, count, own, group)

@@ -14,7 +14,7 @@ from ganzoo.data.loader import Batch, micro_steps, spread_rows, training_batches
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import save_checkpoint
 from ganzoo.engine.checkpoint_files import find_checkpoint
-from ganzoo.engine.distributed import any_process, close_process_group
+from ganzoo.engine.distributed import any_process
 from ganzoo.errors import GanzooError, RunInterruptedError, catch_out_of_memory, one_line
 from ganzoo.evaluation.evaluator import evaluation_steps
 from ganzoo.evaluation.sample_grid import REAL, draw_grid, grid_layout, join_steps
@@ -69,7 +69,6 @@ def train(run: Run) -> dict[str, float]:
         run.accelerator.wait_for_everyone()
         return values
     finally:
-        close_process_group()
         run.files.close()
 
 

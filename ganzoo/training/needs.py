@@ -73,8 +73,11 @@ def _is_complete(need: Need) -> bool:
         return need.path.is_dir()
     if find_checkpoint(need.path / "checkpoints/last") is None:
         return False
-    events = [line.get("event") for line in JsonLines(need.path / "events.jsonl")]
-    return not events or events[-1] == "finished"  # an imported run has no events
+    finished = True  # an imported run has no events
+    for event in [line.get("event") for line in JsonLines(need.path / "events.jsonl")]:
+        if event in ("started", "finished"):  # callbacks may write others after the last one
+            finished = event == "finished"
+    return finished
 
 
 def _run_command(need: Need) -> None:

@@ -103,8 +103,8 @@ def coupled_discriminators(
 ) -> dict[str, nn.Sequential]:
     """Return each domain's discriminator, images (B, C, H, W) → logits (B, 1, 1, 1); the last layers are shared.
 
-    Layers: convolutions of stride 2, the first three of 5×5 and the others of 3×3, each with a PReLU, as in the released
-    networks for faces; an average over all pixels and a 1×1 convolution in place of their two linear layers.
+    Layers: convolutions of stride 2, the first three of 5×5 and the others of 3×3, each with a PReLU, as in the
+    released networks for faces; an average over all pixels and a 1×1 convolution in place of their two linear layers.
 
     Args:
         channels: domain → number of channels of its images.

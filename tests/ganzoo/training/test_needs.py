@@ -11,11 +11,12 @@ import yaml
 
 import ganzoo as package
 from ganzoo.errors import GanzooError
-from ganzoo.training.needs import make_needs
+from ganzoo.training.needs import make_needs, missing_needs
 from ganzoo.training.run import Run
 from tests.support.command_line import Command
 from tests.support.killed_runs import train_until
 from tests.support.tiny_run import lines, write_recipe
+from tests.support.torchrun import two_processes
 
 SEGMENTER: dict[str, Any] = {
     "method": "segmenter",
@@ -49,6 +50,27 @@ def test_a_missing_run_is_announced_and_trained_first_and_then_used(command: Com
     assert Path("runs/segmenter/default/checkpoints/last").is_dir() and Path("runs/tiny/default").is_dir()
     again = command("run", recipe, "train.steps=3", "evaluate.every=0", "evaluate.best=null")
     assert again.returncode == 0 and "makes it first" not in again.stdout
+
+
+def test_two_processes_train_what_is_needed_and_then_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    short: dict[str, Any] = {"evaluate": {"every": 0, "best": None, "metrics": []}}
+    write_recipe(tmp_path, "first", train={"steps": 1}, **short)
+    recipe = write_recipe(tmp_path, train={"steps": 1, "start": "runs/first/default"}, **short)
+    done = two_processes("-m", "ganzoo", "run", add_needs(recipe, {"runs/first/default": "first.yaml"}))
+    assert done.returncode == 0, done.stderr
+    for run in ("first", "tiny"):
+        events = [one["event"] for one in lines(Path(f"runs/{run}/default/events.jsonl"))]
+        assert events[-1] == "finished"
+
+
+def test_a_finished_run_stays_finished_when_a_callback_writes_an_event_at_its_end(recipe: Path) -> None:
+    make_needs(recipe)
+    log = Path("runs/segmenter/default/events.jsonl")
+    log.write_text(log.read_text() + '{"event": "counted", "step": 4}\n')
+    assert missing_needs(recipe) == []
+    log.write_text(log.read_text() + '{"event": "started"}\n{"event": "stopped", "step": 5}\n')
+    assert [need.path for need in missing_needs(recipe)] == [Path("runs/segmenter/default")]
 
 
 def test_a_needed_run_that_was_stopped_is_resumed(recipe: Path) -> None:
