@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -75,8 +76,23 @@ ADVICE = {
     errno.ENAMETOOLONG: "; the name of a file or folder has at most 255 bytes, a path 4096: choose a shorter one",
     errno.ELOOP: "; a link there leads back to itself: remove it",
 }
-PASSED = (GanzooError, click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError)
+
+
+class OutputClosedError(Exception):
+    """The program that reads a command's output has ended, as with ``| head``."""
+
+
+PASSED = (GanzooError, click.ClickException, click.Abort, click.exceptions.Exit, OutputClosedError)
 """Errors of a plugin's command that are the user's, or the ways in which any command ends."""
+
+
+@contextmanager
+def noticing_closed_output() -> Iterator[None]:
+    """Raise OutputClosedError for a closed output, for which click would end the process with exit code 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise OutputClosedError from None
 
 
 class Commands(click.Group):
@@ -110,10 +126,19 @@ class Commands(click.Group):
             raise click.UsageError(unknown_command(args[0], self.list_commands(ctx)), ctx)
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. An error of a plugin's command that is none of the user raises ComponentError."""
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the words of the command line; ``--help`` prints here."""
+        with noticing_closed_output():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command. An error of a plugin's command that is none of the user raises ComponentError.
+
+        What a command returns is dropped, as click would take a number for the exit code.
+        """
         try:
-            return super().invoke(ctx)
+            with noticing_closed_output():
+                super().invoke(ctx)
         except Exception as error:
             name = ctx.invoked_subcommand
             if isinstance(error, PASSED) or (isinstance(error, OSError) and error.errno in MACHINE_ERRORS):
@@ -182,7 +207,7 @@ def main() -> None:
             raise
         print_error("stopped because another process of this run stopped; see its error")
         sys.exit(2)
-    except BrokenPipeError:  # the program that reads our output has ended, as with | head
+    except OutputClosedError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except OSError as error:

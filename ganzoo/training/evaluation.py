@@ -63,8 +63,8 @@ def final_evaluation(run: Run, step: int) -> dict[str, float]:
 
     The split is ``test``, or ``validation`` if ``test`` lacks images of a domain. Without metrics or such a split,
     nothing is measured, and the returned values are empty. A checkpoint whose values an earlier session recorded
-    without failures is not measured again. Records are appended to results.jsonl; the event ``finished`` and the report
-    are written.
+    without failures is not measured again. Records are appended to results.jsonl; the event ``finished``, with the
+    values of each checkpoint, and the report are written.
 
     Raises GanzooError if a metric failed; the other values are recorded first.
     """
@@ -77,7 +77,7 @@ def final_evaluation(run: Run, step: int) -> dict[str, float]:
         load_weights(run.files.checkpoint("best"), run.engine)
         results["best"] = evaluate_checkpoint(run, "best", step, split)
         load_weights(run.files.checkpoint("last"), run.engine)
-    run.write_event("finished", step=step)
+    run.write_event("finished", step=step, values={name: one["values"] for name, one in results.items()})
     run.reporter.write()
     if run.accelerator.is_main_process:
         print_summary(run, step, results_at(run, step, split))

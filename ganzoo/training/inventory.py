@@ -141,15 +141,17 @@ def _read_log(summary: RunSummary, log: RunLog) -> None:
     summary.data = " ".join(str(one) for one in (data.get("dataset", ""), place) if one)
     lengths = [one.get("total") for one in log.events if one.get("event") == "started"]
     summary.total = next((int(one) for one in reversed(lengths) if is_number(one)), 0)
-    ends = {one.get("event") for one in log.last_session}
-    if "finished" in ends:
+    ends = [one for one in log.last_session if one.get("event") == "finished"]
+    if ends:
         summary.state = "finished"
     elif not log.events and not log.environment:
         summary.state = "published" if is_published(summary.folder) else "imported"
-    shown = ("last", *summary.checkpoints) if summary.state == "published" else ("last",)
-    finals = [one for one in log.results if one.get("checkpoint") in shown and one.get("status") == "ok"]
-    evaluations = finals if summary.state in ("finished", "published") and finals else log.metrics.evaluations
+    evaluations = log.metrics.evaluations
+    if summary.state == "published":
+        evaluations = [one for one in log.results if one.get("status") == "ok"]
     values = mapping(evaluations[-1].get("values")) if evaluations else {}
+    if ends:  # not of the records, which ganzoo evaluate writes too, on other images or with other metrics
+        values = mapping(mapping(ends[-1].get("values")).get("last")) or values
     summary.values = {name: value for name, value in values.items() if is_number(value)}
 
 

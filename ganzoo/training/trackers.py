@@ -143,11 +143,12 @@ def tracked_values(line: Mapping[str, Any]) -> dict[str, float]:
 
 def final_values(folder: Path, step: int) -> dict[str, float]:
     """Return the metric values of a run's final evaluation at a step, as ``final/CHECKPOINT/NAME``."""
-    records = [one for one in JsonLines(folder / "results.jsonl") if one.get("step") == step]
+    events = JsonLines(folder / "events.jsonl")
+    ends = [mapping(one.get("values")) for one in events if (one.get("event"), one.get("step")) == ("finished", step)]
     return {
-        f"final/{one.get('checkpoint')}/{name}": value
-        for one in records
-        for name, value in mapping(one.get("values")).items()
+        f"final/{checkpoint}/{name}": value
+        for checkpoint, values in (ends[-1] if ends else {}).items()
+        for name, value in mapping(values).items()
         if is_number(value)
     }
 

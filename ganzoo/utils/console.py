@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import IO
+from typing import IO, Any, cast
 
 import rich.console
 from rich.panel import Panel
@@ -32,13 +33,16 @@ class Console:
     Args:
         quiet: print nothing; by default so on all processes of a run but the first.
         file: the file to print to; by default standard output.
+        lasting: go on when nobody reads the output any more, such as a terminal that was closed; else an error of the
+            system is raised.
     """
 
-    def __init__(self, quiet: bool | None = None, file: IO[str] | None = None) -> None:
+    def __init__(self, quiet: bool | None = None, file: IO[str] | None = None, *, lasting: bool = False) -> None:
         quiet = os.environ.get("RANK", "0") != "0" if quiet is None else quiet
         file = file or sys.stdout
         accept_any_text(file)
-        self.rich = rich.console.Console(quiet=quiet, file=file, highlight=False, soft_wrap=True, emoji=False)
+        file = cast(IO[str], _Lasting(file)) if lasting else file
+        self.rich: rich.console.Console = _Output(quiet=quiet, file=file, highlight=False, soft_wrap=True, emoji=False)
         self.live: Progress | None = None
         """The live lines that are on the terminal now."""
 
@@ -101,6 +105,40 @@ class Console:
                 self.say(f"{label}: {done}/{total}")
 
         return show
+
+
+class _Output(rich.console.Console):
+    def on_broken_pipe(self) -> None:
+        """Raise the BrokenPipeError that is being handled; rich would end the process."""
+        raise
+
+
+class _Lasting:
+    """A stream that drops what is written after its reader has ended."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write a text, if there is a reader."""
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is in the buffer, if there is a reader."""
+        self._try(self._stream.flush)
+
+    def _try(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):
+                raise
+            with suppress(OSError):  # what the buffer holds must go somewhere, at the end of the process at the latest
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 class ProgressLine:

@@ -24,6 +24,7 @@ from ganzoo.errors import GanzooError, RunInterruptedError
 from ganzoo.plugins import plugins
 from ganzoo.registry import KINDS
 from tests.support.command_line import Run
+from tests.support.tiny_run import lines, write_recipe
 
 ROOT = Path(__file__).resolve().parents[3]
 STARTUP = """
@@ -373,13 +374,25 @@ def test_run_as_a_folder_its_modules_are_not_top_level(tmp_path: Path) -> None:
         assert json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("words", [["list"], ["plugins", "--json"], ["show", "loss", "l1"], ["--help"]])
-def test_a_closed_output_is_not_an_error(words: list[str]) -> None:
+def with_closed_output(*words: str | Path) -> tuple[int, str]:
+    """Return the exit code and stderr of a command whose output nobody reads."""
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
         [sys.executable, "-m", "ganzoo", *words], cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True
     )
     os.close(writing)
-    assert done.stderr == ""
-    assert done.returncode != 0
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["list"], ["plugins", "--json"], ["show", "loss", "l1"], ["--help"], ["run", "--help"]]
+)
+def test_a_closed_output_ends_a_command_without_a_word(words: list[str]) -> None:
+    assert with_closed_output(*words) == (141, "")
+
+
+def test_training_goes_on_without_a_reader(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, train={"steps": 3, "log": 1}, evaluate={"every": 0, "best": None, "metrics": []})
+    assert with_closed_output("run", recipe, "--root", tmp_path) == (0, "")
+    assert lines(tmp_path / "tiny/default/events.jsonl")[-1]["event"] == "finished"

@@ -149,6 +149,7 @@ def test_an_error_of_a_command_is_one_line_with_the_authors_line(
         ("raise click.ClickException('no such image')", 1, "ganzoo: no such image\n"),
         ("raise click.Abort", 130, "ganzoo: interrupted\n"),
         ("click.get_current_context().exit(4)", 4, ""),
+        ("return 5", 0, ""),
         ("raise OSError(28, 'No space left', 'out.png')", 2, "ganzoo: out.png: No space left\n"),
     ],
 )

@@ -11,10 +11,12 @@ import yaml
 
 from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import BusyError, GanzooError
+from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.training import pruning
 from ganzoo.training.comparison import compare
 from ganzoo.training.inventory import disk_size, find_runs, resolve_run, summarize
 from ganzoo.training.pruning import plan_keeping, plan_removal, remove, users_of
+from ganzoo.training.trackers import final_values
 from ganzoo.utils.atomic import lock_file
 from ganzoo.utils.jsonl import JsonLines
 from ganzoo.utils.sealed import seal_object
@@ -49,6 +51,17 @@ def test_the_list_shows_state_steps_values_and_size(root: Path, run: Run) -> Non
     code, out, _ = run("runs", "--root", root, "--json", "--verify")
     (listed,) = json.loads(out)
     assert (code, listed["folder"], listed["step"], listed["bytes"]) == (0, str(folder), 8, summary.bytes)
+
+
+def test_the_values_of_other_evaluations_are_not_those_of_the_run(root: Path) -> None:
+    folder = root / "tiny/default"
+    before, final = summarize(folder).values, final_values(folder, 8)
+    assert final.keys() == {f"final/{one}/{name}" for one in ("last", "best") for name in before}
+    assert {name: value for name, value in final.items() if "last" in name} == {
+        f"final/last/{name}": value for name, value in before.items()
+    }
+    evaluate_targets([folder], checkpoint="last", split="train")
+    assert summarize(folder).values == before and final_values(folder, 8) == final
 
 
 def test_states_of_runs(root: Path, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 
@@ -32,6 +33,22 @@ def terminal(width: int) -> tuple[Console, io.StringIO]:
 def plain(out: io.StringIO) -> list[str]:
     """Return the lines without control sequences; a carriage return ends a line, too."""
     return [line for line in re.split(r"[\r\n]+", re.sub(r"\x1b\[[^m]*?[a-zA-Z]", "", out.getvalue())) if line.strip()]
+
+
+class Vanished(io.StringIO):
+    """A terminal that was closed."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_lasting_console_goes_on_without_its_terminal() -> None:
+    with pytest.raises(OSError, match="Input/output error"):
+        Console(quiet=False, file=Vanished()).say("hello")
+    console = Console(quiet=False, file=Vanished(), lasting=True)
+    console.say("hello")
+    with ProgressLine(console, 10, 0) as line:
+        line.report(5, LOSSES, 12.3, 0.05, 75)
 
 
 def last_line(width: int, steps: int = 640) -> str:
