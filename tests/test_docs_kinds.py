@@ -13,7 +13,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from ganzoo.interfaces import Draws, Metric, Roles, Step, keyed
+from ganzoo.interfaces import Dataset, Draws, Masker, Metric, Roles, Step, keyed
 from ganzoo.registry import KINDS, Registration, Registry
 from tests.support.pages import ROOT, blocks
 from tests.test_docs_troubleshooting import is_said
@@ -93,14 +93,16 @@ def test_the_metric_gives_a_row_for_each_image_and_their_mean() -> None:
     assert rows["brightness"].tolist() == [0.0, 1.0] and metric.compute(rows, {}) == {"brightness": 0.5}
 
 
-def test_the_page_of_metrics_has_each_function_and_attribute_with_its_default() -> None:
-    rows = re.findall(r"^\| `(\w+)[^|]*\|[^|]*\| ([^|]*) \|$", (FOLDER / "metric.md").read_text(), re.MULTILINE)
-    functions = {name for name, one in vars(Metric).items() if callable(one) and not name.startswith("_")}
-    assert {name for name, _ in rows} == functions | set(Metric.__annotations__)
-    said = {name: default for name, default in rows if name in Metric.__annotations__}
+@pytest.mark.parametrize("kind", [Metric, Dataset, Masker])
+def test_a_page_has_each_function_and_attribute_with_its_default(kind: type) -> None:
+    page = (FOLDER / f"{kind.__name__.lower()}.md").read_text()
+    rows = re.findall(r"^\| `(\w+)[^|]*\|[^|]*\| ([^|]*) \|$", page, re.MULTILINE)
+    functions = {name for name, one in vars(kind).items() if callable(one) and not name.startswith("_")}
+    assert {name for name, _ in rows} == functions | set(kind.__annotations__)
+    said = {name: default for name, default in rows if name in kind.__annotations__}
     for name, default in said.items():
-        value = getattr(Metric, name)
-        expected = "none" if isinstance(value, Mapping) else "`" + repr(value).replace("'", '"') + "`"
+        value = getattr(kind, name)
+        expected = "none" if isinstance(value, Mapping) and not value else f"`{value!r}`".replace("'", '"')
         assert default.startswith(expected), name
 
 

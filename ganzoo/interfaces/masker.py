@@ -33,7 +33,7 @@ class Masker(nn.Module, ABC):
     """Names of the inputs that it needs. ``image``: the image. ``given``: the data set's mask of the image."""
     trains: Literal["", "separate", "joint"] = ""
     """How it is trained. ``separate``: in the slot of a method that trains it. ``joint``: with the generators, in the
-    role composite. Empty: it is not trained."""
+    role composite. Empty: it is not trained, or no more: a constructor that gets trained weights sets it so."""
     shared_role: str = ""
     """The role whose mask is its ``given`` mask, instead of the data set's; empty if there is none."""
 

@@ -63,6 +63,10 @@ class ImageDigest:
     size: Shape
 
 
+Images = Mapping[tuple[Split, str], Sequence[ImageDigest]]
+"""(split, domain) → its images, in the data's order."""
+
+
 @dataclass(frozen=True)
 class _Place:
     split: Split
@@ -130,7 +134,7 @@ def read_images(
     return images
 
 
-def image_list(images: Mapping[tuple[Split, str], Sequence[ImageDigest]]) -> dict[str, dict[str, str]]:
+def image_list(images: Images) -> dict[str, dict[str, str]]:
     """Return the images of training and validation as a run's images.json lists them."""
     return {
         f"{split}/{domain}": {one.name: one.files for one in digests}
@@ -147,7 +151,7 @@ def read_image_list(file: Path, advice: str = "") -> ImageList:
     return images
 
 
-def shared_with_training(images: Mapping[tuple[Split, str], Sequence[ImageDigest]], trained_on: ImageList) -> list[str]:
+def shared_with_training(images: Images, trained_on: ImageList) -> list[str]:
     """Return a line for each split and domain with images whose files are training images, too.
 
     Args:
@@ -189,10 +193,15 @@ def data_key(dataset: Dataset, split: Split, data: Part | None = None) -> str:
         split: the split.
         data: the part of the recipe that describes the data set; without it every image is read again.
     """
+    return key_of_split(dataset, split, read_images(dataset, [split], data))
+
+
+def key_of_split(dataset: Dataset, split: Split, images: Images) -> str:
+    """Return what ``data_key`` does, of images that ``read_images`` has read."""
     if dataset.version:
         return checksum(f"{dataset.version}, {split}")
-    images = read_images(dataset, [split], data)
-    return checksum(" ".join(sorted(one.pixels for digests in images.values() for one in digests)))
+    own = [one for (part, _), digests in images.items() if part == split for one in digests]
+    return checksum(" ".join(sorted(one.pixels for one in own)))
 
 
 class _Memory:

@@ -9,19 +9,20 @@ from typing import Any
 from ganzoo.data.sampler import image_counts
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.provenance.fingerprint import core_version, plugins_of, portable
-from ganzoo.provenance.images import data_key
+from ganzoo.provenance.images import Images, key_of_split
 from ganzoo.provenance.record import Code, Session
 from ganzoo.recipe.schema import Recipe
 
 TRAINED_ON: tuple[Split, ...] = ("train", "validation")
 
 
-def make_session(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], step: int) -> Session:
-    """Return the description of a training session; compute the checksums of training and validation images for it.
+def make_session(recipe: Recipe, dataset: Dataset, images: Images, sources: Mapping[str, str], step: int) -> Session:
+    """Return the description of a training session, with the checksums of training and validation images.
 
     Args:
         recipe: the run's recipe.
         dataset: the data set; splits without images are left out.
+        images: the images of the data set, as the run has read them.
         sources: place in the recipe → checksum of another file that a part reads, such as a bank or frozen weights.
         step: the training step at which the session starts.
     """
@@ -32,7 +33,7 @@ def make_session(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], s
         steps=recipe.train.steps,
         plugins=training_plugins(recipe),
         core=core_version(),
-        images={split: data_key(dataset, split, recipe.data) for split in splits},
+        images={split: key_of_split(dataset, split, images) for split in splits},
         sources=dict(sources),
         chosen_by=selection_settings(recipe),
         evaluations=evaluation_settings(recipe),

@@ -271,7 +271,7 @@ class Run:
             earlier = self.sessions[-1]["sources"].get(SETTING) if self.sessions else None
             if key := self.start.key if self.start else earlier:
                 checksums[SETTING] = key
-            session = make_session(self.recipe, self.dataset, checksums, step)
+            session = make_session(self.recipe, self.dataset, self.images, checksums, step)
             self.sessions = append_session(self.sessions, session)
 
     def restore(self) -> tuple[Progress, dict[str, torch.Tensor]]:

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from ganzoo.errors import GanzooError, MissingResourceError
-from ganzoo.interfaces import Dataset, Split
+from ganzoo.interfaces import Dataset, Sample, Split
 from ganzoo.provenance import images as module
 from ganzoo.provenance.images import data_key, image_list, read_images, shared_with_training
+from ganzoo.provenance.sessions import TRAINED_ON, make_session
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Part
 from tests.support.command_line import Run
@@ -137,6 +138,16 @@ def test_a_mask_is_one_of_the_files_of_its_image(tmp_path: Path, part: Part, ope
 def test_the_key_of_the_data_is_the_same_with_and_without_memory(part: Part) -> None:
     dataset: Dataset = part.make()
     assert data_key(dataset, "train") == data_key(dataset, "train", part) == data_key(dataset, "train", part)
+
+
+def test_a_session_takes_the_images_as_the_run_has_read_them(tmp_path: Path) -> None:
+    class Unread(Noise):
+        def sample(self, split: Split, domain: str, index: int) -> Sample:
+            raise AssertionError("read again")
+
+    recipe, drawn = read_recipe(write_recipe(tmp_path)), Noise()
+    session = make_session(recipe, Unread(), read_images(drawn), {}, 0)
+    assert session.images == {split: data_key(drawn, split) for split in TRAINED_ON if drawn.count(split, "A")} != {}
 
 
 def test_images_without_files_are_read_each_time() -> None:
