@@ -44,16 +44,16 @@ class Need:
         return f"the recipe {self.recipe}" if self.recipe else f"ganzoo {shlex.join(self.command)}"
 
 
-def read_needs(document: Document, folder: Path) -> list[Need]:
+def read_needs(document: Document) -> list[Need]:
     """Return the entries of ``needs`` that the rest of the recipe refers to, in their order.
 
     ``{key.path}`` in an entry stands for that value of the recipe, such as ``{data.root}``; where the recipe does not
     set it, the need has a problem. An entry whose folder is not a value anywhere else in the recipe is left out: an
-    override has replaced it.
+    override has replaced it. The path of another recipe is relative to the folder of the file that names it, which may
+    be a base; on the command line to that of the recipe.
 
     Args:
         document: the merged recipe.
-        folder: the recipe's folder, to which paths of other recipes are relative.
 
     Raises GanzooError, with its place, for an entry of another form, and a folder outside of the working folder.
     """
@@ -62,7 +62,7 @@ def read_needs(document: Document, folder: Path) -> list[Need]:
         raise GanzooError(f"{document.place(('needs',))}: needs: it must be a mapping: FOLDER: {FORM}")
     used = paths_in(document)
     entries = [(path, value) for path, value in section.items() if value is not None and Path(path) in used]
-    return [_read_need(document, path, value, folder) for path, value in entries]
+    return [_read_need(document, path, value) for path, value in entries]
 
 
 def paths_in(document: Document) -> set[Path]:
@@ -71,7 +71,7 @@ def paths_in(document: Document) -> set[Path]:
     return set(map(Path, _texts(rest)))
 
 
-def _read_need(document: Document, path: str, value: Any, folder: Path) -> Need:
+def _read_need(document: Document, path: str, value: Any) -> Need:
     where = f"{document.place(('needs', path))}: needs.{path}"
     made = Path(path)
     if made.anchor or ".." in made.parts or not made.parts:
@@ -102,7 +102,8 @@ def _read_need(document: Document, path: str, value: Any, folder: Path) -> Need:
     if len(made.parts) < 3 or made.parts[-2] != Path(entry["recipe"]).stem:
         raise GanzooError(f"{where}: a run of {entry['recipe']} is runs/{Path(entry['recipe']).stem}/NAME")
     changes = () if unset else tuple(_fill_change(document, one, where) for one in texts)
-    return Need(made, folder / entry["recipe"], changes, entry.get("demo", False), problem=problem)
+    recipe = document.folder(("needs", path, "recipe")) / entry["recipe"]
+    return Need(made, recipe, changes, entry.get("demo", False), problem=problem)
 
 
 def _fill_change(document: Document, change: str, where: str) -> str:

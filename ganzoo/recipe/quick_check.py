@@ -41,7 +41,7 @@ def read_document(file: Path, overrides: Iterable[str] = (), *, demo: bool = Fal
     if demo:
         document = merge(document, document.part("demo"))
     document = apply_overrides(document, overrides)
-    needs = read_needs(document, file.parent)
+    needs = read_needs(document)
     _refuse_without_effect(document, overrides)
     for section in ("demo", "needs"):
         document.data.pop(section, None)

@@ -53,7 +53,10 @@ RECIPE = FileKind("recipe", "a method and data", "method: {method: NAME}", Path(
 
 @dataclass
 class Document:
-    """The data of a recipe, the place that set each path of keys, such as ``recipes/sm.yaml:12``, and the files."""
+    """The data of a recipe, the place that set each path of keys, such as ``recipes/sm.yaml:12``, and the files.
+
+    The first file is the recipe itself, the others are its bases.
+    """
 
     data: dict[str, Any]
     places: dict[KeyPath, str]
@@ -64,6 +67,11 @@ class Document:
         while path and path not in self.places:
             path = path[:-1]
         return self.places[path]
+
+    def folder(self, path: KeyPath) -> Path:
+        """Return the folder of the file that set a path; that of the recipe itself for the command line."""
+        named = self.place(path).rpartition(":")[0]
+        return next((file for file in self.files if str(file) == named), self.files[0]).parent
 
     def part(self, section: str) -> Document:
         """Return a section as a document of its own. Raises GanzooError if there is none, or it is not a mapping."""

@@ -9,7 +9,7 @@ import pytest
 
 from ganzoo.recipe.needs import FORM, Need, read_needs
 from ganzoo.recipe.quick_check import read_document
-from ganzoo.recipe.yaml_document import Document, apply_overrides
+from ganzoo.recipe.yaml_document import Document, KeyPath, apply_overrides
 from tests.support.command_line import refusal
 
 RECIPE: dict[str, Any] = {
@@ -20,15 +20,16 @@ RECIPE: dict[str, Any] = {
 
 
 def document(needs: Any, **sections: Any) -> Document:
-    return Document({**RECIPE, **sections, "needs": needs}, {(): "r.yaml:1", ("needs",): "r.yaml:9"})
+    places: dict[KeyPath, str] = {(): "r.yaml:1", ("needs",): "r.yaml:9"}
+    return Document({**RECIPE, **sections, "needs": needs}, places, (Path("r.yaml"),))
 
 
 def test_a_recipe_with_overrides_of_its_own() -> None:
     entry = {"recipe": "s.yaml", "set": ["data.A={data.root}/trainB", "images.size={images.size}"], "demo": True}
-    (need,) = read_needs(document({"runs/s/x": entry}), Path("recipes"))
+    (need,) = read_needs(document({"runs/s/x": entry}))
     overrides = ("data.A=my data/trainB", "images.size=32")
-    assert need == Need(Path("runs/s/x"), Path("recipes/s.yaml"), overrides, demo=True)
-    assert read_needs(document({"runs/s/x": "s.yaml"}), Path("recipes"))[0].recipe == Path("recipes/s.yaml")
+    assert need == Need(Path("runs/s/x"), Path("s.yaml"), overrides, demo=True)
+    assert read_needs(document({"runs/s/x": "s.yaml"}))[0].recipe == Path("s.yaml")
 
 
 @pytest.mark.parametrize("root", ["/tmp/photos #2", "a: b", "@home", "1:30", "it's", "true"])
@@ -37,7 +38,7 @@ def test_a_path_that_is_no_plain_word_of_yaml_is_passed_on_exactly(root: str) ->
         "recipe": "s.yaml",
         "set": ["data={root: {data.root}, A: '{data.root}/trainB'}", "data.B={data.root}/b", "x={'{data.root}/k': 1}"],
     }
-    (need,) = read_needs(document({"runs/s/x": entry}, data={"root": root}), Path("recipes"))
+    (need,) = read_needs(document({"runs/s/x": entry}, data={"root": root}))
     changed = apply_overrides(Document({}, {(): "s.yaml"}), need.overrides).data
     assert changed["x"] == {f"{root}/k": 1}
     assert changed["data"] == {"root": root, "A": f"{root}/trainB", "B": f"{root}/b"}
@@ -45,22 +46,22 @@ def test_a_path_that_is_no_plain_word_of_yaml_is_passed_on_exactly(root: str) ->
 
 def test_the_words_of_a_command_keep_their_spaces_and_braces() -> None:
     entry = {"command": "bank build {data.root}/trainB --masker '{masker: colours, classes: {a: [1, 2, 3]}}'"}
-    (need,) = read_needs(document({"banks/b": entry}, method={"bank": "banks/b"}), Path())
+    (need,) = read_needs(document({"banks/b": entry}, method={"bank": "banks/b"}))
     assert need.command == ("bank", "build", "my data/trainB", "--masker", "{masker: colours, classes: {a: [1, 2, 3]}}")
 
 
 def test_an_oblong_size_is_filled_in_as_one_word() -> None:
     entry = {"command": "bank build x --size {images.size}"}
-    (need,) = read_needs(document({"banks/b": entry}, method={"bank": "banks/b"}, images={"size": [24, 40]}), Path())
+    (need,) = read_needs(document({"banks/b": entry}, method={"bank": "banks/b"}, images={"size": [24, 40]}))
     assert need.command == ("bank", "build", "x", "--size", "[24, 40]")
 
 
 def test_only_folders_that_the_recipe_refers_to_are_needed() -> None:
     needs = {"runs/s/x": "s.yaml", "runs/s/y": "s.yaml", "banks/b": {"command": "bank build x"}}
-    assert [need.path for need in read_needs(document(needs), Path())] == [Path("runs/s/x")]
+    assert [need.path for need in read_needs(document(needs))] == [Path("runs/s/x")]
     listed = document(needs, evaluate={"metrics": [{"metric": "m", "bank": "banks/b"}]})
-    assert [need.path for need in read_needs(listed, Path())] == [Path("runs/s/x"), Path("banks/b")]
-    assert read_needs(document({"runs/s/x": None}), Path()) == []  # as an override removes it
+    assert [need.path for need in read_needs(listed)] == [Path("runs/s/x"), Path("banks/b")]
+    assert read_needs(document({"runs/s/x": None})) == []  # as an override removes it
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_only_folders_that_the_recipe_refers_to_are_needed() -> None:
     ],
 )
 def test_mistakes_name_their_place(path: str, entry: Any, problem: str) -> None:
-    text = refusal(read_needs, document({path: entry}, method={"bank": path}), Path())
+    text = refusal(read_needs, document({path: entry}, method={"bank": path}))
     assert text.startswith("r.yaml:9: needs.") and problem in text
 
 
@@ -91,7 +92,7 @@ def test_a_need_that_refers_to_a_value_that_is_not_set_has_a_problem(key: str) -
         "b": {"command": f"bank build {{{key}}}"},
     }
     for path, entry in entries.items():
-        (need,) = read_needs(document({path: entry}, method={"bank": "b"}), Path())
+        (need,) = read_needs(document({path: entry}, method={"bank": "b"}))
         problem = f"it refers to {{{key}}}, which the recipe does not set; set it, or make {path} yourself"
         assert need.problem == f"r.yaml:9: needs.{path}: {problem}"
 
@@ -118,7 +119,7 @@ def test_a_need_that_refers_to_a_value_that_is_not_set_has_a_problem(key: str) -
     ],
 )
 def test_values_of_other_types_are_refused(entry: Any) -> None:
-    text = refusal(read_needs, document({"runs/s/x": entry}), Path())
+    text = refusal(read_needs, document({"runs/s/x": entry}))
     assert text == f"r.yaml:9: needs.runs/s/x: it is {entry!r}; it must be {FORM}"
 
 
@@ -127,23 +128,51 @@ def test_values_of_other_types_are_refused(entry: Any) -> None:
     [("bank build 'a", "no closing quotation"), ("bank build a\\", "no escaped character")],
 )
 def test_a_command_that_cannot_be_split_names_its_place(command: str, problem: str) -> None:
-    text = refusal(read_needs, document({"b/c": {"command": command}}, method={"bank": "b/c"}), Path())
+    text = refusal(read_needs, document({"b/c": {"command": command}}, method={"bank": "b/c"}))
     assert text == f"r.yaml:9: needs.b/c: command is {command!r}: {problem}"
 
 
 def test_null_is_as_if_it_was_not_there() -> None:
     for entry in ({"recipe": "s.yaml", "set": None, "demo": None}, {"recipe": "s.yaml", "command": None}):
-        assert read_needs(document({"runs/s/x": entry}), Path()) == [Need(Path("runs/s/x"), Path("s.yaml"))]
+        assert read_needs(document({"runs/s/x": entry})) == [Need(Path("runs/s/x"), Path("s.yaml"))]
 
 
 @pytest.mark.parametrize(("key", "value"), [("./runs/s/y", "runs/s/y"), ("runs/s/y", "./runs//s/y/")])
 def test_folders_are_compared_as_paths(key: str, value: str) -> None:
-    needs = read_needs(document({key: "s.yaml"}, train={"start": value}), Path())
+    needs = read_needs(document({key: "s.yaml"}, train={"start": value}))
     assert needs == [Need(Path("runs/s/y"), Path("s.yaml"))]
 
 
 def test_needs_must_be_a_mapping() -> None:
-    assert refusal(read_needs, document(["x"]), Path()).startswith("r.yaml:9: needs: it must be a mapping")
+    assert refusal(read_needs, document(["x"])).startswith("r.yaml:9: needs: it must be a mapping")
+
+
+@pytest.mark.parametrize("entry", ["s.yaml", "{recipe: s.yaml, demo: false}"])
+@pytest.mark.parametrize("demo", [False, True])
+def test_a_recipe_is_found_beside_the_file_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str, demo: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("recipes").mkdir()
+    needs = f"needs: {{runs/s/x: {entry}}}"
+    Path("recipes/base.yaml").write_text(f"demo: {{{needs}}}\n" if demo else f"{needs}\ndemo: {{}}\n")
+    Path("mine.yaml").write_text("base: recipes/base.yaml\ntrain: {start: runs/s/x}\n")
+    (need,) = read_document(Path("mine.yaml"), demo=demo)[1]
+    assert need.recipe == Path("recipes/s.yaml")
+    (changed,) = read_document(Path("mine.yaml"), ["needs.runs/s/x={recipe: s.yaml}"], demo=demo)[1]
+    assert changed.recipe == Path("s.yaml")
+
+
+def test_a_base_keeps_its_folder_where_the_recipe_changes_other_keys(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far/base.yaml").write_text("needs: {runs/s/x: {recipe: s.yaml}, runs/s/y: {recipe: s.yaml}}\n")
+    (tmp_path / "r.yaml").write_text(
+        "base: far/base.yaml\ntrain: {start: runs/s/x, other: runs/s/y}\n"
+        "needs: {runs/s/x: {set: [a=1]}, runs/s/y: {recipe: s.yaml}}\n"
+    )
+    first, second = read_document(tmp_path / "r.yaml", ["needs.runs/s/x.demo=true"])[1]
+    assert (first.recipe, first.overrides, first.demo) == (tmp_path / "far/s.yaml", ("a=1",), True)
+    assert second.recipe == tmp_path / "s.yaml"
 
 
 class TestDemo:
