@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganzoo.build import Experiment
+from ganzoo.check.image_place import check_image_place, files_of, folders_of
 from ganzoo.data.image_io import write_image
 from ganzoo.data.loader import Reader, make_step, spread_rows
 from ganzoo.data.sampler import image_counts
@@ -36,7 +37,7 @@ def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
 
     Raises:
         GanzooError: the recipe has mistakes (all are listed) or no maskers, an image or a mask cannot be read, or
-            ``out`` cannot be written.
+            ``out`` cannot be written, or is a place from which the data set reads.
     """
     recipe = read_recipe(file, overrides)
     if not recipe.maskers:
@@ -44,6 +45,8 @@ def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
             f"{file}: the recipe has no maskers to show; add one, such as maskers: {{discriminator: {{masker: NAME}}}}"
         )
     experiment = Experiment(recipe)
+    files = list(files_of(experiment.dataset, recipe.data.component.origin))
+    check_image_place(out, files, folders_of(recipe.data, files))
     counts = image_counts(experiment.dataset, "train")
     rows = spread_rows(counts, SHOWN)
     reader, seed = Reader(experiment.dataset, recipe.images, origin=recipe.data.component.origin), recipe.train.seed

@@ -125,7 +125,8 @@ def _group(title: str, split: Split, domain: str, folder: Path, classes: int) ->
     for name in names:
         mask, labels = (planes.get(plane, {}).get(_stem(name)) for plane in PLANES)
         path = folder / name
-        items.append(Item(str(path), partial(read_files, path, mask, labels), partial(_show, path, mask, labels), path))
+        read, show = partial(read_files, path, mask, labels), partial(_show, path, mask, labels)
+        items.append(Item(str(path), read, show, [one for one in (path, mask, labels) if one]))
     return Group(title, split, domain, items, folder, list(beside.values()), classes), findings
 
 

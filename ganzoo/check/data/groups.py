@@ -24,13 +24,18 @@ class Item:
         read: reads what the check needs, errors included; called in any thread.
         show: given a side in pixels, returns the image, its mask and its label map to look at, not much larger than
             that; raises GanzooError if they cannot be read.
-        file: its file, if it has one.
+        files: its files, if it has any: that of the image first, then those of its mask, label map and partner.
     """
 
     name: str
     read: Callable[[], Reading]
     show: Callable[[int], list[Image.Image]]
-    file: ImageFile | None = None
+    files: Sequence[ImageFile] = ()
+
+    @property
+    def file(self) -> ImageFile | None:
+        """The file of the image, if it has one."""
+        return self.files[0] if self.files else None
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Source:
         side_by_side: whether each image shows both domains, in two halves.
         side: images with a shorter side are enlarged in training; 0: unknown.
         crop: height and width that are cropped from images without scaling them, if they are.
+        folders: folders from which a run may read, besides those of the groups.
     """
 
     name: str
@@ -77,6 +83,7 @@ class Source:
     side_by_side: bool = False
     side: int = 0
     crop: tuple[int, int] | None = None
+    folders: Sequence[Path] = ()
 
 
 def to_look_at(image: np.ndarray, mask: np.ndarray | None, labels: np.ndarray | None) -> list[Image.Image]:

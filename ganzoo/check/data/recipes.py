@@ -13,6 +13,7 @@ from ganzoo.check.data.facts import Facts, Reading, array_facts, header_facts, p
 from ganzoo.check.data.findings import Finding
 from ganzoo.check.data.groups import Group, Item, Source, to_look_at
 from ganzoo.check.data.near_duplicates import SIDE
+from ganzoo.check.image_place import folders_of
 from ganzoo.contracts.dataset import check_dataset, read_sample
 from ganzoo.contracts.origin import Origin
 from ganzoo.data.image_files import is_image
@@ -62,7 +63,8 @@ def find_images_of(file: Path, overrides: Iterable[str] = (), *, demo: bool = Fa
     notes = [Finding("note", "data", detail=line) for line in dataset.notes()]
     side = min(images.load_shape) if images.load_shape else 0
     crop = images.shape if images.fit == "crop" else None
-    return Source(str(file), groups, [*_unused(dataset, groups), *notes], side=side, crop=crop)
+    folders = folders_of(data, (one for group in groups for item in group.items for one in item.files))
+    return Source(str(file), groups, [*_unused(dataset, groups), *notes], side=side, crop=crop, folders=folders)
 
 
 def _group(dataset: Dataset, origin: Origin, split: Split, domain: str, classes: int) -> Group:
@@ -73,7 +75,7 @@ def _group(dataset: Dataset, origin: Origin, split: Split, domain: str, classes:
         name = str(files[0]) if files else f"{title}, image {index}"
         read = partial(_read, dataset, origin, split, domain, index)
         show = partial(_show, dataset, origin, split, domain, index)
-        items.append(Item(name, read, show, files[0] if files else None))
+        items.append(Item(name, read, show, files))
     return Group(title, split, domain, items, classes=dataset.classes.get(domain, classes))
 
 

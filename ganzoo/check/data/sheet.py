@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ganzoo.check.data.examine import Examination
 from ganzoo.check.data.groups import Item, Source
+from ganzoo.check.image_place import check_image_place
 from ganzoo.data.image_io import write_image
 from ganzoo.errors import GanzooError
-from ganzoo.utils.paths import file_key, is_within
 
 TILE = 96
 """The largest side of an image on the sheet, in pixels."""
@@ -54,13 +54,9 @@ def check_name(out: Path) -> None:
 
 def check_place(out: Path, source: Source) -> None:
     """Raise GanzooError if a sheet would replace a file that is checked, or become one that the next check reads."""
-    place = file_key(out)
-    for group in source.groups:
-        for folder in (group.folder, *group.planes):
-            if folder and is_within(out, folder):
-                raise GanzooError(f"{out}: this is in the folder of the images, {folder}; choose another place")
-        if any(isinstance(item.file, Path) and file_key(item.file) == place for item in group.items):
-            raise GanzooError(f"{out}: this is one of the images; choose another name")
+    folders = [folder for group in source.groups for folder in (group.folder, *group.planes) if folder]
+    files = (file for group in source.groups for item in group.items for file in item.files)
+    check_image_place(out, files, [*folders, *source.folders])
 
 
 def _short(name: str) -> str:
