@@ -59,7 +59,8 @@ def check_domains(dataset: Dataset, origin: Origin) -> None:
         if not _is_count(count, 2) or count != channels[domain]:
             expected = f"at least 2 for {domain}, and as many as it has channels, {channels[domain]}"
             raise wrong_attribute(origin, "classes", classes, expected)
-    known = isinstance(ranges, Mapping) and set(ranges) <= set(channels)
+    # one range may be for both domains, also of data that has only A
+    known = isinstance(ranges, Mapping) and set(ranges) <= set(OTHER)
     if not known or not all(map(_is_range, ranges.values())):
         raise wrong_attribute(origin, "ranges", ranges, "domain → (smallest value, largest value) of its files")
 

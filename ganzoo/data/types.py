@@ -98,7 +98,8 @@ class Dataset(ABC):
 
     ranges: Mapping[str, tuple[int | float, int | float]] = MappingProxyType({})
     """Maps each domain of images with more than 8 bits to the values in its files that become 0 and 255 in samples;
-    translations get files with the same range. Integers stand for integer files, floats for float files."""
+    translations get files with the same range. Integers stand for integer files, floats for float files. The range of a
+    domain that is not in ``channels`` has no effect."""
 
     alternatives: tuple[tuple[str, ...], ...] = ()
     """Groups of options that exclude each other; an option that is set replaces inherited ones of other groups."""

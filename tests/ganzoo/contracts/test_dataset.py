@@ -68,6 +68,7 @@ def problem(wrong: type[Dataset] | Dataset) -> str:
         ({"classes": {"C": 5}}, "classes is {'C': 5}; expected domain → number of classes, for domains of {'A': 3"),
         ({"ranges": {"A": (5, 1)}}, "ranges is {'A': (5, 1)}; expected domain → (smallest value, largest value)"),
         ({"ranges": {"A": "many"}}, "ranges is {'A': 'many'}; expected domain"),
+        ({"ranges": {"C": (1, 5)}}, "ranges is {'C': (1, 5)}; expected domain"),
         ({"paired": "yes"}, "paired is 'yes'; expected True or False"),
         ({"version": 3}, "version is 3; expected a text"),
         ({"alternatives": (("root",), ("A", "C"))}, "expected options alone; 'C' is none (there are: A, root)"),
@@ -101,6 +102,12 @@ def test_paired_data_has_equal_counts() -> None:
     check_dataset(good, ORIGIN)
     good.paired = True
     assert "count returned 3 for train A, 4 for train B; expected equal numbers of images" in problem(good)
+
+
+def test_a_range_of_a_domain_without_images_is_no_mistake() -> None:
+    alone = Good()
+    alone.channels, alone.ranges = {"A": 1}, {"A": (0, 4095), "B": (0, 4095)}
+    check_dataset(alone, ORIGIN)
 
 
 def test_a_right_data_set_passes() -> None:
