@@ -16,7 +16,7 @@ from ganzoo.data.loader import Reader, make_step, spread_rows
 from ganzoo.data.sampler import image_counts
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.sample_grid import GAP, as_image
-from ganzoo.masks.roles import Roles
+from ganzoo.masks.roles import Roles, is_label_map
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
 from ganzoo.utils.console import Console
@@ -28,7 +28,8 @@ SHOWN = 8
 def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
     """Write a preview of a recipe's masks as PNG, for up to eight training images of each domain; print what it shows.
 
-    Each training image has a row: the image, then for each role its mask and the image multiplied by the mask.
+    Each training image has a row: the image, then for each role its mask and the image multiplied by the mask; label
+    maps are shown alone.
 
     Args:
         file: the recipe.
@@ -60,7 +61,8 @@ def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
 def draw_masks(step: Step, masks: Roles) -> Tensor:
     """Return the preview of a step's real images, (3, H, W) in [−1, 1].
 
-    The planes of a mask with K classes are drawn side by side, each followed by the image multiplied by the plane.
+    The planes of a mask with K classes are drawn side by side, each followed by the image multiplied by the plane. A
+    label map is drawn once, in the colours of its classes.
 
     Args:
         step: the step with the images ``real_A`` and ``real_B``; their masks are added to it.
@@ -72,7 +74,9 @@ def draw_masks(step: Step, masks: Roles) -> Tensor:
         columns = [image]
         for role in masks.maskers:
             for plane in masks.mask(role, step, name).split(1, dim=1):
-                columns += [as_image(plane, ""), image * plane.detach().float().cpu()]
+                columns.append(as_image(plane, ""))
+                if not is_label_map(plane):
+                    columns.append(image * plane.detach().float().cpu())
         spaced = [F.pad(column, (0, GAP, 0, GAP), value=1.0) for column in columns]
         blocks.append(torch.cat([torch.cat(list(column), dim=1) for column in spaced], dim=2))
     return _below_each_other(blocks)

@@ -150,10 +150,15 @@ def palette_image(labels: np.ndarray) -> Image.Image:
 
 def colour_classes(planes: Tensor) -> Tensor:
     """Return one-hot or soft label maps (B, K, H, W), on the CPU, as colour images (B, 3, H, W) in [−1, 1]."""
+    return colour_labels(planes.argmax(1))
+
+
+def colour_labels(labels: Tensor) -> Tensor:
+    """Return classes 0 … 255, (B, H, W) int64 on the CPU, as colour images (B, 3, H, W) in [−1, 1]."""
     import torch
 
-    colours = torch.tensor([class_colour(label) for label in range(planes.shape[1])], dtype=torch.float32) / 127.5 - 1
-    return colours[planes.argmax(1)].movedim(-1, 1)
+    colours = torch.tensor(PALETTE, dtype=torch.float32).view(256, 3) / 127.5 - 1
+    return colours[labels].movedim(-1, 1)
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganzoo.data.label_maps import colour_classes
+from ganzoo.data.label_maps import colour_classes, colour_labels
 from ganzoo.data.types import OTHER
 from ganzoo.interfaces import Output
-from ganzoo.masks.roles import ROLES, mask_name
+from ganzoo.masks.roles import ROLES, is_label_map, mask_name
 from ganzoo.step import Step
 
 GAP = 2
@@ -128,10 +128,12 @@ def as_image(tensor: Tensor, domain: str, classes: Mapping[str, int] | None = No
     three channels the first three are shown.
 
     Args:
-        tensor: the images in [−1, 1] or masks in [0, 1], (B, C, H, W).
+        tensor: the images in [−1, 1] or masks in [0, 1], (B, C, H, W); or a mask of class numbers, (B, 1, H, W) int64.
         domain: the domain whose images the tensor shows; empty for a mask.
         classes: domain → number of classes, for domains whose images are one-hot label maps.
     """
+    if is_label_map(tensor):
+        return colour_labels(tensor[:, 0].cpu())
     tensor = tensor.detach().float().cpu()
     if domain in (classes or {}):
         return colour_classes(tensor)

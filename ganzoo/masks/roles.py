@@ -158,7 +158,7 @@ class Roles:
                 image = step[name] if gradient else step[name].detach()
                 with self.origins[role].catch("forward"):
                     mask = masker(image, rng=step.rng(f"mask/{role}"), given=given)
-                labels = role == "labels" and isinstance(mask, Tensor) and mask.dtype == torch.int64  # a label map
+                labels = role == "labels" and isinstance(mask, Tensor) and is_label_map(mask)
                 if not labels and not torch.compiler.is_compiling():  # it would fix an export's sizes
                     planes = masker.planes if given is None or not masker.shared_role else given.shape[1]
                     check_mask(mask, image, planes, self.origins[role])
@@ -303,6 +303,11 @@ def mask_name(role: str, image: str) -> str:
     'discriminator_mask_fake_B'
     """
     return f"{role}_mask_{image}"
+
+
+def is_label_map(mask: Tensor) -> bool:
+    """Return whether a mask holds class numbers, as of the data set's label maps, and not values from 0 to 1."""
+    return mask.dtype == torch.int64
 
 
 def mask_role(masks: Container[str]) -> str:

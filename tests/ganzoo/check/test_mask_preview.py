@@ -13,7 +13,7 @@ from torch import Tensor
 from ganzoo.check.mask_preview import draw_masks, preview_masks
 from ganzoo.data.label_maps import class_colour, one_hot
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.sample_grid import GAP
+from ganzoo.evaluation.sample_grid import GAP, draw_grid
 from ganzoo.interfaces import Masker
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
@@ -39,6 +39,22 @@ def test_each_plane_is_followed_by_the_masked_image() -> None:
     row = drawn[0, 0]
     assert [float(row[i * wide]) for i in range(5)] == [0.5, 1.0, 0.5, -1.0, 0.0]
     assert float(drawn[0, 2 * wide, 0]) == -0.5
+
+
+class Numbers(Masker):
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        return torch.tensor([[0, 1], [20, 255]]).expand(len(image), 1, 2, 2)
+
+
+def test_a_mask_of_class_numbers_is_drawn_once_in_their_colours() -> None:
+    step = Step({"real_A": torch.full((1, 3, 2, 2), 0.5)}, samples=range(1))
+    drawn = draw_masks(step, Roles({"labels": Numbers()}))
+    assert drawn.shape == (3, 2 + GAP, 2 * (2 + GAP))
+    colours = [torch.tensor(class_colour(label)) / 127.5 - 1 for label in (0, 1, 20, 255)]
+    expected = torch.stack(colours, dim=1).view(3, 2, 2)
+    torch.testing.assert_close(drawn[:, :2, 2 + GAP : 4 + GAP], expected)
+    grid = draw_grid(step, {})
+    torch.testing.assert_close(grid[:, :2, 2 + GAP : 4 + GAP], expected)
 
 
 def test_label_maps_are_shown_in_the_colours_of_their_classes() -> None:
