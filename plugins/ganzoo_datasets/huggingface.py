@@ -168,22 +168,19 @@ def _split(name: str, tables: Mapping[str, Table], split: Split, named: Mapping[
 def _chosen(table: Table, where: Mapping[str, Value | list[Value]]) -> list[int]:
     """Return the numbers of the rows that meet some conditions: column → the value, or the values, that they have.
 
-    A class may be given by its name or its number. Raises GanzooError for an unknown column, and for a class that the
-    column does not know.
+    A class may be given by its name or its number; what is the name of a class is no number. Raises GanzooError for an
+    unknown column, and for a class that the column does not know.
     """
     rows = list(range(len(next(iter(table.columns.values())))))
     for name, wanted in where.items():
         values = table.column(name, "data.where").to_pylist()
         classes = table.classes.get(name, ())
-        for one in wanted if isinstance(wanted, list) else [wanted]:
+        accepted = wanted if isinstance(wanted, list) else [wanted]
+        for one in accepted:
             if classes and isinstance(one, str) and one not in classes and not one.isdecimal():
                 raise GanzooError(f"{table.name}: {name} has no class {one!r}; set data.where{suggest(one, classes)}")
-        rows = [
-            row
-            for row in rows
-            if matches(values[row], wanted)
-            or (classes and values[row] is not None and values[row] >= 0 and matches(classes[values[row]], wanted))
-        ]
+        accepted = [classes.index(str(one)) if str(one) in classes else one for one in accepted]
+        rows = [row for row in rows if matches(values[row], accepted)]
     return rows
 
 

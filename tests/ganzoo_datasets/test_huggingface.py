@@ -135,6 +135,16 @@ def test_a_folder_of_images_gives_what_folders_gives(tmp_path: Path) -> None:
     assert data.files_of("train", "A", 1) == plain.files_of("train", "A", 1)
 
 
+def test_a_number_that_is_the_name_of_a_class_is_no_other_number(tmp_path: Path) -> None:
+    for number in range(1, 4):  # datasets numbers the classes from 0
+        save(tmp_path / f"signs/train/{number}/a.png", number)
+    where: Any = {"A": {"label": 1}, "B": {"label": [2, "3"]}}
+    data = HuggingFace(A=tmp_path / "signs", where=where, validation=0)
+    assert (names(data, "train", "A"), names(data, "train", "B")) == (["1/a.png"], ["2/a.png", "3/a.png"])
+    by_number = HuggingFace(A=tmp_path / "signs", where={"A": {"label": 0}}, validation=0)
+    assert names(by_number, "train", "A") == ["1/a.png"]
+
+
 def test_plain_binary_columns_and_rows_without_an_image(tmp_path: Path) -> None:
     table = pa.table({"picture": [noise(0), None, noise(2)], "n": [1, 2, 3]})
     parquet.write_table(table, tmp_path / "plain.parquet")
