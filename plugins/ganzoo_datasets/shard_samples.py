@@ -17,15 +17,16 @@ _Members = Mapping[str, TarMember]
 
 @dataclass(frozen=True)
 class Fields:
-    """What is read of each sample of a domain: the endings of members, without the first dot.
+    """What is read of each sample of a domain: the endings of members, in lower case and without the first dot.
 
     Args:
         image: the image; empty for the one member that is an image by its ending, without a second dot.
         mask: the mask; empty if there is none.
         labels: the label map; empty if there is none.
         partner: the image of the same scene in the other domain; empty if there is none.
-        label: the number for metrics: a member, or a field of a JSON member as in ``json.age``; empty for none.
-        where: conditions: member or field → the value, or the values, that the domain's samples have.
+        label: the number for metrics, as a recipe names it: a member, or a field of a JSON member as in ``json.age``;
+            empty for none.
+        where: conditions: member or field, as for ``label`` → the value, or the values, that the domain's samples have.
         naming: the ending of the samples' names; empty for that of the image.
     """
 
@@ -85,14 +86,18 @@ def _meets(members: _Members, where: Mapping[str, Value | list[Value]]) -> bool:
 def _value(members: _Members, name: str) -> Any:
     """Return the text of a member, or a field of a JSON member; None if the sample does not have it.
 
-    Raises GanzooError if the member is no text, or no JSON object.
+    Capitals count in the keys of JSON, but not in the endings of members. Raises GanzooError if the member is no text,
+    or no JSON object.
     """
-    if name in members:
+    name = name.removeprefix(".")
+    if name.lower() in members:
+        member = members[name.lower()]
         try:
-            return members[name].read().decode().strip()
+            return member.read().decode().strip()
         except UnicodeDecodeError:
-            raise GanzooError(f"{members[name]}: no text (UTF-8); name another member") from None
-    ending, _, rest = name.partition(".")
+            raise GanzooError(f"{member}: no text (UTF-8); name another member") from None
+    first, _, rest = name.partition(".")
+    ending = first.lower()
     if not rest or ending not in members:
         return None
     try:

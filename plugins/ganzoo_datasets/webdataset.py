@@ -128,7 +128,7 @@ class WebDataset(EntryDataset):
             shards = [self._shard(file, label) for label, file in files.find(_texts(place), option)]
             fields = _fields(domain, image, mask, labels, label, where, paired)
             self.entries[split, domain] = list(entries_of(shards, fields))
-            named_values = [name for name in (fields.label, *fields.where) if name]
+            named_values = [_ending(name) for name in (fields.label, *fields.where) if name]
             self.texts |= {one for name in named_values for one in (name, name.partition(".")[0])}
             if shards and not self.entries[split, domain]:
                 raise GanzooError(f"{option}: no sample of {domain} in {shards[0].file}{_more(shards)}; {NO_SAMPLE}")
@@ -179,13 +179,13 @@ def _fields(
 ) -> Fields:
     """Return what the options say about a domain."""
     endings = {
-        name: _ending(choose(option, domain))
-        for name, option in (("image", image), ("mask", mask), ("labels", labels), ("label", label))
+        name: _ending(choose(option, domain)) for name, option in (("image", image), ("mask", mask), ("labels", labels))
     }
     partner = _ending(choose(image, "B" if domain == "A" else "A")) if paired else ""
     # both partners have one name, so that the same samples are held out for validation
     naming = _ending(choose(image, "A")) if paired else ""
-    return Fields(**endings, partner=partner, where=(where or {}).get(domain, {}), naming=naming)
+    value = choose(label, domain) or ""  # as it is written: the keys of JSON members have capitals
+    return Fields(**endings, partner=partner, label=value, where=(where or {}).get(domain, {}), naming=naming)
 
 
 def _ending(text: str | None) -> str:

@@ -92,6 +92,20 @@ def test_both_domains_from_the_same_shards(shards: Path, where: Any, of_a: list[
             assert np.array_equal(data.sample("train", domain, index).image, pixels(seed))
 
 
+def test_capitals_count_in_json_and_not_in_endings(tmp_path: Path) -> None:
+    members: dict[str, bytes] = {}
+    for number in range(4):
+        fields = {"AESTHETIC_SCORE": number + 0.5, "Kind": {"Name": "ab"[number % 2]}, "kind": "other"}
+        members |= {f"{number}.PNG": noise(number), f"{number}.JSON": json.dumps(fields).encode()}
+        members[f"{number}.Cls"] = str(number).encode()
+    path = write_tar(tmp_path / "a.tar", members)
+    for where in ({"A": {"json.Kind.Name": "b"}}, {"A": {"Json.Kind.Name": "b", ".CLS": [1, 3]}}):
+        data = WebDataset(A=path, label="json.AESTHETIC_SCORE", where=where, validation=0)  # type: ignore[arg-type]
+        assert [data.sample("train", "A", index).values for index in range(2)] == [{"label": 1.5}, {"label": 3.5}]
+        assert data.count("train", "A") == 2 and [line for line in data.notes() if "json" in line] == []
+    assert WebDataset(A=path, label=".CLS", validation=0).sample("train", "A", 3).values == {"label": 3}
+
+
 def test_pairs(tmp_path: Path) -> None:
     members: dict[str, bytes] = {}
     for number in range(20):
