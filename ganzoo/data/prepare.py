@@ -28,7 +28,7 @@ def prepare(name: str, folder: Path, out: Path, *, fresh: bool = False, bar: Bar
     Args:
         name: the data set, one of ``LAYOUTS``.
         folder: the folder that was downloaded; it is only read.
-        out: the new folder.
+        out: the new folder; an empty one may be there.
         fresh: whether a folder that an earlier call made is replaced.
         bar: shows the progress, such as ``Console().bar``.
 
@@ -40,9 +40,10 @@ def prepare(name: str, folder: Path, out: Path, *, fresh: bool = False, bar: Bar
     if name not in LAYOUTS:
         raise GanzooError(f"{name}: unknown data set{suggest(name, LAYOUTS)}")
     place = out.absolute()
-    if place.exists() and not fresh:
+    made = (place / MARK).is_file()
+    if made and not fresh:
         raise GanzooError(f"{out}: it exists already; --fresh replaces it, -o chooses another folder")
-    if place.exists() and not (place / MARK).is_file():
+    if not made and place.exists() and not (place.is_dir() and not any(place.iterdir())):
         raise GanzooError(f"{out}: this command did not make it, so it is not replaced; choose another folder with -o")
     if is_within(place, folder) or is_within(folder, place):
         raise GanzooError(f"{out}: it is in the downloaded folder, or contains it; choose another folder with -o")

@@ -22,6 +22,7 @@ from ganzoo.errors import ComponentError, GanzooError, MissingResourceError
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.recipe.quick_check import document_error, read_document
 from ganzoo.recipe.reader import RecipeReader
+from ganzoo.recipe.schema import Part
 from ganzoo.utils.program import program_name
 
 
@@ -49,9 +50,9 @@ def find_images_of(file: Path, overrides: Iterable[str] = (), *, demo: bool = Fa
     except (ComponentError, MissingResourceError):
         raise
     except GanzooError as error:
-        folders = [str(one) for one in data.options.values() if isinstance(one, Path) and one.is_dir()][:2]
-        advice = f"; all that is wrong with its files: {program_name()} data check {' '.join(folders)}"
-        raise GanzooError(f"{error}{advice if folders else ''}") from error
+        named = _training_folders(data)
+        advice = f"; all that is wrong with its files: {program_name()} data check {' '.join(named)}"
+        raise GanzooError(f"{error}{advice if named else ''}") from error
     groups = [
         _group(dataset, origin, split, domain, classes)
         for split in SPLITS
@@ -65,6 +66,15 @@ def find_images_of(file: Path, overrides: Iterable[str] = (), *, demo: bool = Fa
     crop = images.shape if images.fit == "crop" else None
     folders = folders_of(data, (one for group in groups for item in group.items for one in item.files))
     return Source(str(file), groups, [*_unused(dataset, groups), *notes], side=side, crop=crop, folders=folders)
+
+
+def _training_folders(data: Part) -> list[str]:
+    """Return the folders with which ``ganzoo data check`` checks a data set: ``root``, or those of A and B."""
+    for names in (("root",), ("A", "B")):
+        named = [data.options.get(name) for name in names]
+        if folders := [str(one) for one in named if isinstance(one, Path) and one.is_dir()]:
+            return folders
+    return []
 
 
 def _group(dataset: Dataset, origin: Origin, split: Split, domain: str, classes: int) -> Group:

@@ -222,6 +222,19 @@ def test_images_without_files_are_read_as_samples(run: Run) -> None:
     assert {one["domain"] for one in result["groups"]} == {"A", "B"}
 
 
+@pytest.mark.parametrize(("options", "named"), [(("A", "test_A"), ("A",)), (("A", "test_A", "B"), ("A", "B"))])
+def test_the_advice_names_the_training_folders(
+    tmp_path: Path, run: Run, options: tuple[str, ...], named: tuple[str, ...]
+) -> None:
+    root = make_images(tmp_path / "images", train=2, masks=True)
+    (root / "trainA_masks/01.png").unlink()
+    folders = {"A": root / "trainA", "B": root / "trainB", "test_A": root / "testA"}
+    data = ", ".join(f"{name}: {folders[name]}" for name in options)
+    (tmp_path / "r.yaml").write_text(f"data: {{dataset: folders, {data}}}\n")
+    code, _, error = run("data", "check", tmp_path / "r.yaml")
+    assert code == 2 and error.endswith(f"data check {' '.join(str(folders[name]) for name in named)}\n")
+
+
 def test_the_sheet_shows_samples_and_near_duplicates_side_by_side(tmp_path: Path, run: Run) -> None:
     root = tmp_path / "photos"
     root.mkdir()

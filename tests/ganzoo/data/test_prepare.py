@@ -140,11 +140,22 @@ def test_nothing_is_overwritten(
     own = tmp_path / "own"
     own.mkdir()
     (own / "diary.txt").write_text("mine")
-    code, _, err = run(*words, own, "--fresh")
-    assert code and "this command did not make it" in err and (own / "diary.txt").is_file()
+    for more in ((), ("--fresh",)):
+        for place in (own, own / "diary.txt"):
+            code, _, err = run(*words, place, *more)
+            assert code and "this command did not make it" in err and "--fresh" not in err
+            assert (own / "diary.txt").read_text() == "mine"
     for place in (downloaded_maps / "out", spell_otherwise(downloaded_maps, monkeypatch) / "out"):
         code, _, err = run(*words, place)
         assert code and "it is in the downloaded folder" in err
+
+
+@pytest.mark.parametrize("more", [(), ("--fresh",)])
+def test_an_empty_folder_is_used(downloaded_maps: Path, tmp_path: Path, run: Run, more: tuple[str, ...]) -> None:
+    (tmp_path / "out").mkdir()
+    code, _, err = run("data", "prepare", "maps", downloaded_maps, "-o", tmp_path / "out", *more)
+    assert code == 0, err
+    assert (tmp_path / "out/trainA/1.png").is_file()
 
 
 def test_a_failure_leaves_nothing(downloaded_maps: Path, tmp_path: Path, run: Run) -> None:
