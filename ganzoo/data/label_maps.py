@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,12 +82,30 @@ def labels_from_pil(image: Image.Image, path: ImageFile = Path("label map")) -> 
             f"{path}: a label map of mode {image.mode} holds colours, not classes; "
             "save it as a palette or grey PNG whose values are the classes"
         )
+    largest, shown = _scaling(image)  # before Pillow decodes the image, which forgets it
     values = np.array(ImageOps.exif_transpose(image))
+    if largest != shown:
+        values = np.rint(values * (largest / shown)).astype(np.int64)
     if values.min() < 0 or values.max() > 255:
         raise GanzooError(
             f"{path}: its classes go from {values.min()} to {values.max()}; renumber them to lie in 0 … 255"
         )
     return values.astype(np.uint8)
+
+
+def _scaling(image: Image.Image) -> tuple[int, int]:
+    """Return the largest value that a file may hold, and what Pillow makes of it: it brightens few levels of grey.
+
+    It does so with PNG and TIFF files of 2 or 4 bits, and with PGM files. The values are equal for all others, and for
+    an image that is decoded already.
+    """
+    for codec, _, _, options in getattr(image, "tile", [])[:1]:
+        if codec in ("ppm", "ppm_plain") and isinstance(options, tuple):
+            return int(options[-1]), 65535 if image.mode == "I" else 255
+        raw = options[0] if isinstance(options, tuple) else options
+        if few := re.match("L;([24])", str(raw)):
+            return 2 ** int(few[1]) - 1, 255
+    return 255, 255
 
 
 def check_classes(labels: np.ndarray, classes: int, path: ImageFile = Path("label map")) -> np.ndarray:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from ganzoo.data.image_io import read_image
@@ -20,6 +24,32 @@ def save_palette(path: Path, indices: list[int], palette: list[int], **options: 
     image.save(path, **options)
     assert Image.open(path).mode == "P"
     return path
+
+
+def packed(values: list[list[int]], bits: int) -> list[bytes]:
+    """Return each row of values in so many bits, filled up to whole bytes."""
+    rows = ["".join(f"{value:0{bits}b}" for value in row) for row in values]
+    return [bytes(int(row[i : i + 8].ljust(8, "0"), 2) for i in range(0, len(row), 8)) for row in rows]
+
+
+def png_of_bits(values: list[list[int]], bits: int) -> bytes:
+    """Return a grey PNG file with so many bits per pixel, which Pillow cannot write."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", len(values[0]), len(values), bits, 0, 0, 0, 0)
+    pixels = zlib.compress(b"".join(b"\0" + row for row in packed(values, bits)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def tiff_of_bits(values: list[list[int]], bits: int) -> bytes:
+    """Return a grey TIFF file with so many bits per pixel, which Pillow cannot write."""
+    pixels = b"".join(packed(values, bits))
+    tags = {256: len(values[0]), 257: len(values), 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: len(values)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in {**tags, 279: len(pixels)}.items())
+    directory = struct.pack("<H", len(tags) + 1) + entries + struct.pack("<I", 0)
+    return struct.pack("<2sHI", b"II", 42, 8 + len(pixels)) + pixels + directory
 
 
 class TestMasks:
@@ -112,6 +142,26 @@ class TestLabels:
         assert read_labels(save(tmp_path / "l.png", np.array([[0, 3, 255]], np.uint8))).tolist() == [[0, 3, 255]]
         assert read_labels(save(tmp_path / "b.png", np.array([[False, True]]))).tolist() == [[0, 1]]
         assert read_labels(save(tmp_path / "s.png", np.array([[0, 40]], np.uint16))).tolist() == [[0, 40]]
+
+    @pytest.mark.parametrize("bits", [1, 2, 4, 8])
+    @pytest.mark.parametrize("write", [png_of_bits, tiff_of_bits])
+    def test_grey_of_few_bits_gives_the_values_of_the_file(
+        self, tmp_path: Path, bits: int, write: Callable[[list[list[int]], int], bytes]
+    ) -> None:
+        values = [[(row + column) % 2**bits for column in range(11)] for row in range(3)]
+        (tmp_path / "l.x").write_bytes(write(values, bits))
+        labels = read_labels(tmp_path / "l.x")
+        assert (labels.tolist(), labels.dtype) == (values, np.uint8)
+
+    @pytest.mark.parametrize("largest", [3, 18, 200, 255, 300, 65535])
+    @pytest.mark.parametrize("plain", [False, True])
+    def test_pgm_files_give_their_values(self, tmp_path: Path, largest: int, plain: bool) -> None:
+        classes = [[0, 1, 2, 3]] if largest == 3 else [[0, 1, 2, 18]]
+        size = 1 if largest < 256 else 2
+        pixels = b"".join(value.to_bytes(size, "big") for value in classes[0])
+        body = " ".join(map(str, classes[0])).encode() if plain else pixels
+        (tmp_path / "l.pgm").write_bytes(b"P%d 4 1 %d\n" % (2 if plain else 5, largest) + body)
+        assert read_labels(tmp_path / "l.pgm").tolist() == classes
 
     def test_array(self, tmp_path: Path) -> None:
         np.save(tmp_path / "l.npy", noise(3, 4, 1))
