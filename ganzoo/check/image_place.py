@@ -12,7 +12,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset
 from ganzoo.recipe.options import accepts_path, options_of
 from ganzoo.recipe.schema import Part
-from ganzoo.utils.paths import file_key, is_within
+from ganzoo.utils.paths import expand_path, file_key, is_within
 
 
 def check_image_place(out: Path, files: Iterable[ImageFile], folders: Iterable[Path]) -> None:
@@ -62,7 +62,7 @@ def _paths(value: Any) -> Iterator[Path]:
         for one in value.values() if isinstance(value, dict) else value:
             yield from _paths(one)
     elif isinstance(value, str | Path):
-        yield Path(value)
+        yield expand_path(Path(value))
 
 
 def _container(file: ImageFile) -> Path:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import GanzooError, MissingResourceError
-from ganzoo.recipe.options import Problem, accepts_path, check_options, expand_path, options_of
+from ganzoo.recipe.options import Problem, accepts_path, check_options, options_of
 from ganzoo.recipe.schema import Part
 from ganzoo.registry import Component
+from ganzoo.utils.paths import expand_path
 from ganzoo.weights.store import missing_file
 
 

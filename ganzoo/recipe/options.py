@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -23,6 +22,7 @@ from ganzoo.recipe.networks import normalize_component
 from ganzoo.recipe.schema import Part
 from ganzoo.recipe.type_text import type_text
 from ganzoo.registry import KINDS, Component, Registry
+from ganzoo.utils.paths import expand_paths
 from ganzoo.utils.terminal import print_note
 
 MISSING = inspect.Parameter.empty
@@ -119,8 +119,8 @@ def check_options(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Check values of a target's options; return option → coerced value or default, and a list of the mistakes.
 
-    An option with a mistake is left out. A ``~`` at the start of a path is expanded. Raises GanzooError if the target's
-    type hints cannot be used, which is a mistake of its author.
+    An option with a mistake is left out. ``~`` and variables in paths are expanded, also in lists and mappings. Raises
+    GanzooError if the target's type hints cannot be used, which is a mistake of its author.
 
     Args:
         target: a class or function.
@@ -136,7 +136,7 @@ def check_options(
             problems.append(Problem((*path, name), f"unknown option {name!r}{suggest(name, [*known, *also_known])}"))
             continue
         try:
-            checked[name] = _validate(known[name].type, value, registry)
+            checked[name] = expand_paths(_validate(known[name].type, value, registry))
         except PydanticUserError as error:
             raise GanzooError(f"the type of {name!r} of {_name(target)} cannot be checked: {_reason(error)}") from error
         except ValidationError as error:
@@ -156,8 +156,6 @@ def check_options(
                 for keys, branches in messages.items()
                 if not any(deeper[: len(keys)] == keys != deeper for deeper in messages)
             ]
-        if isinstance(checked.get(name), Path):
-            checked[name] = expand_path(checked[name])
     for name, option in known.items():
         if name not in values and option.required:
             problems.append(Problem(path, f"the option {name!r} ({option.type_text}) is missing"))
@@ -295,11 +293,6 @@ def _plain(value: Any) -> Any:
 
 def _reason(error: PydanticUserError) -> str:
     return one_line(error).partition(" For further information")[0]
-
-
-def expand_path(path: Path) -> Path:
-    """Return a path with ``~`` and variables such as ``$HOME`` filled in; unknown ones are left as they are."""
-    return Path(os.path.expanduser(os.path.expandvars(path)))
 
 
 def build(component: Component, *args: Any, **options: Any) -> Any:

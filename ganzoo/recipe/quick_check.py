@@ -14,10 +14,11 @@ from ganzoo.plugins import plugins
 from ganzoo.recipe.missing_files import check_data, check_start, missing_weights
 from ganzoo.recipe.needs import Need, paths_in, read_needs
 from ganzoo.recipe.networks import normalize_component
-from ganzoo.recipe.options import Problem, check_options, expand_path
+from ganzoo.recipe.options import Problem, check_options
 from ganzoo.recipe.yaml_document import Document, KeyPath, apply_overrides, merge, read_with_base, sort_key
 from ganzoo.registry import Component
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
+from ganzoo.utils.paths import expand_path
 
 SECTIONS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
 SETTINGS: dict[str, tuple[type[Any], tuple[str, ...]]] = {

@@ -15,6 +15,7 @@ from ganzoo.errors import GanzooError, suggest_path
 from ganzoo.recipe.alternatives import replaced_options
 from ganzoo.registry import KINDS
 from ganzoo.utils.core_yaml import CoreLoader
+from ganzoo.utils.paths import expand_path
 
 KeyPath = tuple[str | int, ...]
 NAME = ""
@@ -219,7 +220,7 @@ def read_with_base(file: Path, derived: tuple[Path, ...] = ()) -> Document:
         return document
     if not isinstance(base, str):
         raise GanzooError(f"{document.place(('base',))}: base is {base!r}; it must be the path of another recipe")
-    target = file.parent / os.path.expanduser(os.path.expandvars(base))
+    target = file.parent / expand_path(Path(base))
     if not target.is_file():
         raise GanzooError(f"{document.place(('base',))}: no such recipe: {target}")
     return merge(read_with_base(target, (*derived, real)), document)

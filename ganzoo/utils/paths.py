@@ -1,12 +1,27 @@
-"""Compare paths as file systems do, some of which ignore case, and check the places of new files before any work."""
+"""Expand paths, compare them as file systems do, some of which ignore case, and check the places of new files."""
 
 from __future__ import annotations
 
 import os
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 from ganzoo.errors import GanzooError
+
+
+def expand_path(path: Path) -> Path:
+    """Return a path with ``~`` and variables such as ``$HOME`` filled in; unknown ones are left as they are."""
+    return Path(os.path.expanduser(os.path.expandvars(path)))
+
+
+def expand_paths(value: Any) -> Any:
+    """Return a value with each path in it expanded, also in lists, tuples, sets and the values of mappings."""
+    if isinstance(value, Path):
+        return expand_path(value)
+    if isinstance(value, dict):
+        return {key: expand_paths(one) for key, one in value.items()}
+    return type(value)(map(expand_paths, value)) if type(value) in (list, tuple, set, frozenset) else value
 
 
 def file_key(path: str | os.PathLike[str]) -> tuple[int, int] | str:

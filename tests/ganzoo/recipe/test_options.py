@@ -141,6 +141,27 @@ def test_the_home_folder_is_expanded_and_an_unknown_one_is_left(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
+    ("hint", "value", "expected"),
+    [
+        (tuple[Path, ...], ["~/x", "$HOME/y"], (Path("/home/ada/x"), Path("/home/ada/y"))),
+        (list[Path] | None, ["~/x"], [Path("/home/ada/x")]),
+        (dict[str, Path], {"~": "~/x"}, {"~": Path("/home/ada/x")}),
+        (dict[str, tuple[Path, float]], {"a": ["~/x", 1]}, {"a": (Path("/home/ada/x"), 1.0)}),
+        (tuple[str, ...], ["~/x"], ("~/x",)),
+    ],
+)
+def test_paths_in_lists_and_mappings_are_expanded(
+    monkeypatch: pytest.MonkeyPatch, hint: Any, value: Any, expected: Any
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+
+    def component(*, files: Any) -> None: ...
+
+    component.__annotations__["files"] = hint
+    assert check_options(component, {"files": value}) == ({"files": expected}, [])
+
+
+@pytest.mark.parametrize(
     ("values", "expected"),
     [
         ({"widht": 9}, [("widht", "unknown option 'widht' (did you mean 'width'?)")]),
