@@ -175,7 +175,8 @@ class Run:
     def open_folder(self, fresh: bool) -> None:
         """Create the run's folder, or check that it is of the same run; print what has changed.
 
-        A folder that has a log but no checkpoint is renamed, as one is with ``fresh``.
+        A folder that has a log but no checkpoint is renamed, as one is with ``fresh``. A line is printed if the folder
+        cannot be locked.
         """
         lost, file = self.files.lost_checkpoints, self.recipe.file
         try:
@@ -193,6 +194,8 @@ class Run:
                 )
         description = RunDescription(self.settings, self.environment(), image_list(self.images))
         self.report_changes(*self.files.describe(recipe, description, path_options(self.recipe)))
+        if not (self.files.lock and self.files.lock.held):
+            self.say(f"{self.folder}: this folder cannot be locked; make sure that no second process trains this run")
 
     @property
     def name(self) -> str:

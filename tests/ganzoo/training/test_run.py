@@ -16,8 +16,10 @@ import ganzoo as package
 from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import GanzooError, SettingsChangedError
 from ganzoo.evaluation.runs import evaluate_targets
+from ganzoo.training import run_folder
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
+from ganzoo.utils.atomic import ProcessLock
 from ganzoo.utils.program import program_name
 from tests.support.killed_runs import train_until
 from tests.support.tiny_run import assert_same, everything, ganzoo, lines, make_images, write_recipe
@@ -190,6 +192,18 @@ def test_a_second_process_does_not_train_the_same_run(home: Path, tmp_path: Path
     assert done.stderr.strip().endswith("another process is training this run; wait for it, or set another --name")
     train(first)
     package.run(home / "tiny.yaml", root=tmp_path)  # which would raise an error
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_a_run_that_cannot_be_locked_says_so(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], locks: bool
+) -> None:
+    if not locks:
+        monkeypatch.setattr(run_folder, "lock_file", lambda file, busy: ProcessLock(None))
+    Run.prepare(home / "tiny.yaml", root=tmp_path).files.close()
+    shown = "".join(capsys.readouterr())
+    line = "tiny/default: this folder cannot be locked; make sure that no second process trains this run\n"
+    assert shown.count(line) == (0 if locks else 1)
 
 
 def test_pairs_are_not_revealed_to_a_method_that_learns_without_them(tmp_path: Path) -> None:
