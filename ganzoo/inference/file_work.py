@@ -52,7 +52,7 @@ class FileWork:
 
     def items(self, job: Job, pages: Iterable[Page]) -> Iterator[Item]:
         """Yield pages of a file, scaled, with the user's mask, which is the same for pages of the same size."""
-        relative = (Path(job.source.name) if self.output.is_file else self._relative(job)).with_suffix("")
+        relative = self.output.mask_path(job.source, job.target)
         shape, plane = None, None
         for page in pages:
             if shape != page.pixels.shape:

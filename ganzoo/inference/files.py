@@ -13,8 +13,8 @@ from ganzoo.data.video_reader import require_video
 from ganzoo.engine.shares import Share, start_share
 from ganzoo.errors import GanzooError
 from ganzoo.inference.file_work import FileWork
-from ganzoo.inference.options import mask_options, style_options
-from ganzoo.inference.output import check_folders, check_masks, plan_outputs, read_output
+from ganzoo.inference.options import mask_files, mask_options, style_images, style_options
+from ganzoo.inference.output import check_folders, check_masks, check_read, plan_outputs, read_output
 from ganzoo.inference.pipeline import Job, Pipeline, batch_limit, worker_count
 from ganzoo.inference.summary import Request, Summary, report
 from ganzoo.inference.tiles import Tile, check_tile
@@ -164,7 +164,10 @@ def translate_with(
         roles = [*own.maskers, *(f"{role}_translated" for role in own.maskers if ROLES[role].masks_generated)]
         folders += [save_masks / label / role for label in labels for role in roles]
         check_masks(pairs, output, labels[0], [save_masks / labels[0] / role for role in roles])
-    check_folders(folders, inputs, masks)
+    styled_by = style_images(style)
+    check_folders(folders, inputs, [*masks, *styled_by])
+    names = {output.mask_path(source, target) for source, target in pairs}
+    check_read([*mask_files(masks, names), *styled_by], pairs, output, labels)
     _compare_plans(share, pairs)
     limit, threads = batch_limit(translator.device, batch), worker_count(translator.device, workers)
     work = FileWork(translator, resolved, output, size, scale_back, alpha, save_masks, seed, tile)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from math import isfinite
@@ -61,7 +61,7 @@ class MaskOption:
         if self.path.is_dir():
             stem = self.path / relative
             files = stem.parent.iterdir() if stem.parent.is_dir() else ()
-            matches = sorted(path for path in files if path.stem == stem.name and path.suffix.lower() in IMAGE_SUFFIXES)
+            matches = sorted(path for path in files if path.stem == stem.name and _is_image(path))
             if not matches:
                 raise GanzooError(f"{stem}.png: --mask: there is no mask for this image")
             file = matches[0]
@@ -103,6 +103,21 @@ def mask_options(method: Method, seed: int, paths: Sequence[Path], maskers: Sequ
     several = len(options) > 1
     labelled = [replace(option, label=f"{i}-{option.label}" if several else "") for i, option in enumerate(options, 1)]
     return labelled or [MaskOption()]
+
+
+def mask_files(masks: Iterable[Path], names: Collection[Path]) -> list[Path]:
+    """Return the files of masks that are read for images.
+
+    Args:
+        masks: mask images and folders of them.
+        names: the path of each image's mask in a folder, without a suffix.
+    """
+    files = [path for path in masks if not path.is_dir()]
+    for path in masks:
+        for folder in {path / name.parent for name in names} if path.is_dir() else ():
+            found = folder.iterdir() if folder.is_dir() else ()
+            files += [file for file in found if _is_image(file) and file.relative_to(path).with_suffix("") in names]
+    return files
 
 
 def with_masker(own: Roles, part: Part, role: str, seed: int, origin: str) -> Roles:
@@ -201,8 +216,13 @@ def why_no_styles(method: Method, direction: Direction) -> str:
     return f"the method's translations {direction} have no styles; those {' and '.join(styled)} have"
 
 
-def _is_image(text: str) -> bool:
-    return Path(text).suffix.lower() in IMAGE_SUFFIXES
+def style_images(texts: Iterable[str]) -> list[Path]:
+    """Return the images among styles that a user provides; the others are ``random`` and numbers."""
+    return [Path(text) for text in texts if _is_image(text)]
+
+
+def _is_image(path: str | Path) -> bool:
+    return Path(path).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _read_style(translator: Translator, direction: Direction, text: str, size: int, key: Sequence[int]) -> Tensor:

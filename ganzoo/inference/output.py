@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 from ganzoo.data.domain_io import DomainIO
@@ -70,6 +71,14 @@ class Output:
         'out/a-000_photo.png'
         """
         return target if self.is_file else target.with_name(f"{target.stem}{page}{self.ending}{target.suffix}")
+
+    def mask_path(self, source: Path, target: Path) -> Path:
+        """Return the path of an image's mask in a folder of masks, without a suffix.
+
+        >>> str(Output(Path("out")).mask_path(Path("photos/deep/a.jpg"), Path("out/deep/a.png")))
+        'deep/a'
+        """
+        return (Path(source.name) if self.is_file else target.relative_to(self.out)).with_suffix("")
 
 
 def read_output(
@@ -147,25 +156,50 @@ def plan_outputs(inputs: Sequence[Path], output: Output) -> list[tuple[Path, Pat
             or pages.
     """
     pairs = _pair(inputs, output)
-    sources = {file_key(source): source for source, _ in pairs}
-    for source, target in pairs:
-        if overwritten := sources.get(file_key(output.named(target))):
-            whose = "its translation" if overwritten == source else f"the translation of {source}"
-            raise GanzooError(f"{overwritten} would be overwritten by {whose}: choose another folder or name with -o")
+    check_read([source for source, _ in pairs], pairs, output)
     _refuse_page_conflicts({target: source for source, target in pairs}, output)
     return pairs
 
 
-def check_folders(folders: Iterable[Path], inputs: Sequence[Path], masks: Sequence[Path]) -> None:
+def check_read(
+    read: Sequence[Path], pairs: Sequence[tuple[Path, Path]], output: Output, labels: Sequence[Path] = (Path(),)
+) -> None:
+    """Raise GanzooError if a translation, or that of a page, would replace a file that is read.
+
+    Args:
+        read: the files that are read.
+        pairs: what ``plan_outputs`` returns.
+        output: where the translations go.
+        labels: the subfolders of ``output.out`` for the translations with each mask and style.
+    """
+    keys = {file_key(one): one for one in read}
+    paged: defaultdict[tuple[object, str], list[tuple[Path, str]]] = defaultdict(list)
+    """Folder and name of a translation → files with the names that those of its pages would have, and the pages."""
+    for one in [] if output.is_file else read:
+        if match := re.fullmatch(rf"(.+)(-\d{{3,}}){re.escape(output.ending)}", one.stem):
+            name = name_key(Path(f"{match[1]}{one.suffix}"))
+            paged[file_key(one.parent), name].append((one, match[2]))
+    for label, (source, target) in product(labels, pairs) if keys else ():
+        place = target if output.is_file else output.out / label / target.relative_to(output.out)
+        overwritten = keys.get(file_key(output.named(place)))
+        for one, page in paged.get((file_key(place.parent), name_key(Path(place.name))), ()) if paged else ():
+            if page in map(page_label, range(count_pages(source))):
+                overwritten = one
+        if overwritten:
+            whose = "its translation" if overwritten == source else f"the translation of {source}"
+            raise GanzooError(f"{overwritten} would be overwritten by {whose}: choose another folder or name with -o")
+
+
+def check_folders(folders: Iterable[Path], inputs: Sequence[Path], read: Sequence[Path]) -> None:
     """Raise GanzooError if files would be written over images or masks that are read.
 
     Args:
         folders: the folders, below those of the user, for the translations of each mask and style and for masks.
         inputs: images and folders of images.
-        masks: the masks that the user provides, or folders of them.
+        read: the masks and the images of styles that the user provides, or folders of them.
     """
     for folder in folders:
-        for path in (*inputs, *masks):
+        for path in (*inputs, *read):
             if is_within(path, folder) or (path in inputs and path.is_dir() and is_within(folder, path)):
                 raise GanzooError(
                     f"{folder}: files would be written there, and {path} is read: they could replace one another; "

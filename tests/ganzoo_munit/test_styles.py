@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,16 @@ def test_the_style_of_an_image_and_its_numbers(run: Run, munit_run: Path, image:
     assert np.array_equal(by_image, by_numbers) and not np.array_equal(by_image, drawn)
     pixels = torch.from_numpy(np.asarray(Image.open(look)).copy()).movedim(-1, 0)[None].float() / 127.5 - 1
     torch.testing.assert_close(style.vector, translator.method.style_of(pixels, "B").detach())
+
+
+def test_a_translation_never_replaces_the_image_of_its_style(
+    run: Run, munit_run: Path, image: Path, tmp_path: Path
+) -> None:
+    look = Path(shutil.copy(image, tmp_path / "00.png"))
+    code, _, err = run("translate", munit_run, image, "--style", look, "-o", tmp_path)
+    message = f"{look} would be overwritten by the translation of {image}: choose another folder or name with -o"
+    assert (code, err) == (2, f"ganzoo: {message}\n")
+    assert look.read_bytes() == image.read_bytes()
 
 
 def test_between_two_styles(run: Run, munit_run: Path, image: Path, tmp_path: Path) -> None:

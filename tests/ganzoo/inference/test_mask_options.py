@@ -106,6 +106,28 @@ def test_neither_images_nor_masks_that_are_read_are_replaced(masked: Path, image
     assert before == {file: file.read_bytes() for file in tmp_path.rglob("*.png")}
 
 
+def test_a_translation_never_replaces_the_mask_that_is_read_for_it(masked: Path, images: Path, tmp_path: Path) -> None:
+    masks, single = tmp_path / "masks", write_mask(tmp_path / "other/00.png", 10)
+    for i in range(3):
+        write_mask(masks / f"deep/0{i}.png", 10)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.png")}
+    calls: list[tuple[list[Path], Path, list[Path]]] = [
+        ([images], masks, [masks]),
+        ([images / "deep/00.png"], single, [single]),
+        ([images / "deep"], single.parent, [single]),
+        ([images / "deep/00.png"], masks / "deep/00.png", [masks / "deep"]),
+    ]
+    for inputs, out, given in calls:
+        with pytest.raises(GanzooError, match="would be overwritten by the translation of .*: choose another folder"):
+            translate_files(masked, inputs, out, masks=given, size="original")
+    assert before == {file: file.read_bytes() for file in tmp_path.rglob("*.png")}
+    for _ in range(2):  # what an earlier call wrote below the masks is no mask of these images
+        translate_files(masked, [images], masks / "out", masks=[masks], size="original")
+    image = shutil.copy(images / "deep/01.png", tmp_path)
+    translate_files(masked, [tmp_path / image], single.parent, masks=[single], size="original")
+    assert len(list(masks.rglob("out/deep/*.png"))) == 3 and (single.parent / "01.png").is_file()
+
+
 def test_size_scales_the_mask_with_the_image(masked: Path, images: Path, tmp_path: Path) -> None:
     half = write_mask(tmp_path / "half.png", 10)
     translate_files(masked, [images], tmp_path / "out", size=8, masks=[half], save_masks=tmp_path / "saved")

@@ -152,8 +152,14 @@ def test_the_ending_keeps_names_apart(trained: Path, tmp_path: Path) -> None:
     message = refusal(plan_outputs, [first, second], Output(tmp_path, ending="_x"))
     assert message.startswith(f"{second} would be overwritten by the translation of {first}: ")
     assert plan_outputs([first], Output(tmp_path, ending="_y")) == [(first, first)]
-    translate_files(trained, [first], tmp_path, ending="_y")
     frames = [Image.new("RGB", (24, 24), shade) for shade in ("red", "blue")]
+    frames[0].save(tmp_path / "p.tif", save_all=True, append_images=frames[1:])
+    page = save(tmp_path / "p-001_x.png", noise(24, 24, 3))
+    message = refusal(plan_outputs, [tmp_path / "p.tif", page], Output(tmp_path, ending="_x"))
+    assert message.startswith(f"{page} would be overwritten by the translation of {tmp_path / 'p.tif'}: ")
+    third = page.rename(tmp_path / "p-002_x.png")
+    assert len(plan_outputs([tmp_path / "p.tif", third], Output(tmp_path, ending="_x"))) == 2  # it has two pages
+    translate_files(trained, [first], tmp_path, ending="_y")
     frames[0].save(tmp_path / "b.tif", save_all=True, append_images=frames[1:])
     translate_files(trained, [tmp_path / "b.tif"], tmp_path / "out", ending="_y.2", form="tif")
     assert sorted(one.name for one in tmp_path.rglob("*_y*")) == ["a_y.png", "b-000_y.2.tif", "b-001_y.2.tif"]
