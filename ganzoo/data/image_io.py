@@ -31,8 +31,11 @@ WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".ti
 """The suffix of a file that ``write_image`` writes → Pillow's name of its format; ``.npy`` comes besides."""
 QUALITY = 95
 """The quality of JPEG and WebP files, unless another one is chosen."""
+PAGED_FORMATS = ("TIFF", "GIF", "WEBP", "PNG", "AVIF")
+"""Formats whose files may have several pages or frames; further images in a JPEG file are previews."""
 _LARGEST = {"JPEG": 65500, "WEBP": 16383}
 """The largest side in pixels that a format holds."""
+_SUBFILE_TYPE = 254  # the TIFF tag: 1 marks a page that is a smaller copy of another one
 _SAMPLE_FORMAT = 339  # the TIFF tag: 1 unsigned, 2 signed
 _RESOLUTION = {"x": 282, "y": 283, "unit": 296}  # EXIF tags; the unit 2 is the inch
 
@@ -255,6 +258,7 @@ def open_content(path: ImageFile) -> Iterator[BinaryIO]:
 def open_image(path: ImageFile) -> Iterator[Image.Image]:
     """Open an image file for a ``with`` block; errors in opening it and in the block become a GanzooError of one line.
 
+    A TIFF file that begins with a smaller copy of a page is opened at its first page that is none.
     If the file does not exist it is a MissingResourceError. A MemoryError stays as it is.
     """
     try:
@@ -264,6 +268,8 @@ def open_image(path: ImageFile) -> Iterator[Image.Image]:
 
                 register_heif_opener()
             with Image.open(file) as image:
+                if _is_copy(image):
+                    image.seek(page_numbers(image)[0])
                 yield image
     except (GanzooError, MemoryError):
         raise
@@ -281,6 +287,28 @@ def open_image(path: ImageFile) -> Iterator[Image.Image]:
     except Exception as error:
         # Pillow's decoders raise SyntaxError, struct.error, ValueError and others for damaged files
         raise GanzooError(f"{path}: damaged image ({error}); copy it again or remove it") from error
+
+
+def page_numbers(image: Image.Image) -> list[int]:
+    """Return the numbers of the pages or frames of an open image, which is then at the first of them.
+
+    Smaller copies in a TIFF file do not count, unless it has nothing else.
+    """
+    if image.format not in PAGED_FORMATS or getattr(image, "n_frames", 1) == 1:
+        return [0]
+    pages = []
+    for number in range(image.n_frames):  # type: ignore[attr-defined]
+        image.seek(number)
+        if not _is_copy(image):
+            pages.append(number)
+    pages = pages or [0]
+    image.seek(pages[0])
+    return pages
+
+
+def _is_copy(image: Image.Image) -> bool:
+    """Return whether the present page of an open TIFF file is a smaller copy of another one."""
+    return bool(getattr(image, "tag_v2", {}).get(_SUBFILE_TYPE, 0) & 1)
 
 
 def _flattened(image: Image.Image, path: ImageFile) -> Image.Image:

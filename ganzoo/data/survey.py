@@ -7,20 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
 
-from ganzoo.data.image_io import is_deep_colour, open_file, open_image
+from ganzoo.data.image_io import is_deep_colour, open_file, open_image, page_numbers
 from ganzoo.data.types import ImageFile, StoredFile
 from ganzoo.data.value_range import ValueRange
 from ganzoo.errors import GanzooError
 
-PAGED_FORMATS = ("TIFF", "GIF", "WEBP", "PNG", "AVIF")
-"""Formats whose files may have several pages or frames; further images in a JPEG file are previews."""
 MOST_FILES = 2000
 """Number of files that are opened; of more files, as many spread evenly."""
 MOST_DEEP = 100
 """Number of images of more than 8 bits whose values are read."""
-_SUBFILE_TYPE = 254  # the TIFF tag: 1 marks a page that is a smaller copy of another one
 
 
 @dataclass
@@ -67,19 +63,6 @@ def describe_images(paths: Sequence[ImageFile], where: str, value_range: ValueRa
         return lines
     integers = all(kind.kind in "ui" for kind in result.kinds)
     return lines + [f"{where}: {line}" for line in describe_values(result.low, result.high, integers, value_range)]
-
-
-def page_numbers(image: Image.Image) -> list[int]:
-    """Return the numbers of the pages or frames of an open image; smaller copies in a TIFF file do not count."""
-    if image.format not in PAGED_FORMATS or getattr(image, "n_frames", 1) == 1:
-        return [0]
-    pages = []
-    for number in range(image.n_frames):  # type: ignore[attr-defined]
-        image.seek(number)
-        if not getattr(image, "tag_v2", {}).get(_SUBFILE_TYPE, 0) & 1:
-            pages.append(number)
-    image.seek(0)
-    return pages
 
 
 def _array(path: ImageFile) -> np.ndarray | None:

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from ganzoo.data.domain_io import DomainIO
 from ganzoo.data.image_files import find_images, is_image, is_video
-from ganzoo.data.image_io import QUALITY, open_image
-from ganzoo.data.survey import page_numbers
+from ganzoo.data.image_io import QUALITY, open_image, page_numbers
 from ganzoo.data.video_writer import VideoForm, video_form
 from ganzoo.errors import GanzooError
 from ganzoo.inference.pages import page_label

@@ -11,8 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ganzoo.data.domain_io import DomainIO
-from ganzoo.data.image_io import open_image
-from ganzoo.data.survey import page_numbers
+from ganzoo.data.image_io import open_image, page_numbers
 from ganzoo.errors import GanzooError
 
 PROFILE_MODES = {b"RGB ": ("RGB", "RGBA"), b"GRAY": ("L", "LA", "I;16")}
@@ -78,8 +77,7 @@ def read_pages(path: Path, domain_io: DomainIO) -> Iterator[Page]:
     with open_image(path) as image:
         numbers = page_numbers(image)
         for i, number in enumerate(numbers):
-            if len(numbers) > 1:
-                image.seek(number)
+            image.seek(number)
             yield Page.of(image, domain_io, path, page_label(i) if len(numbers) > 1 else "")
 
 

@@ -11,9 +11,8 @@ import numpy as np
 from PIL import Image
 
 from ganzoo.check.data.near_duplicates import SIDE, small_copy
-from ganzoo.data.image_io import from_pil, is_deep_colour, open_image, read_array
+from ganzoo.data.image_io import from_pil, is_deep_colour, open_image, page_numbers, read_array
 from ganzoo.data.label_maps import read_labels, read_mask
-from ganzoo.data.survey import page_numbers
 from ganzoo.data.types import ImageFile
 from ganzoo.errors import GanzooError
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 
 import ganzoo as package
 from ganzoo.data.domain_io import DomainIO
+from ganzoo.data.image_io import read_image
 from ganzoo.errors import GanzooError
 from ganzoo.inference.files import translate_files
 from ganzoo.inference.pages import Page
@@ -72,6 +73,23 @@ def test_every_page_is_translated(command: Command, run: Path, tmp_path: Path, s
     assert not np.array_equal(results[0], results[1]) and not np.array_equal(results[1], results[2])
     with pytest.raises(GanzooError, match="it has several pages or frames"):
         package.load(run).translate(tmp_path / f"in/deep/a{suffix}")
+
+
+@pytest.mark.parametrize("copies", [[0], [0, 2], [0, 1]])
+def test_smaller_copies_in_a_file_are_not_translated(run: Path, tmp_path: Path, copies: list[int]) -> None:
+    """Unless it has nothing else."""
+    frames = [Image.fromarray(noise(3, 16, 16, 3)[i]) for i in range(max(copies) + 1 + (copies == [0]))]
+    for i, frame in enumerate(frames):
+        frame.encoderinfo = {"tiffinfo": {254: int(i in copies)}}  # else Pillow takes the first one's
+    chosen = next((i for i in range(len(frames)) if i not in copies), 0)
+    frames[chosen].copy().save(tmp_path / "whole.png")
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:], tiffinfo={254: 1})
+    translate_files(run, [tmp_path / "a.tif"], tmp_path / "out")
+    translator = package.load(run)
+    expected = np.asarray(translator.translate(tmp_path / "whole.png"))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out/a.png")), expected)
+    np.testing.assert_array_equal(np.asarray(translator.translate(tmp_path / "a.tif")), expected)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif", 3), np.asarray(frames[chosen]))
 
 
 def test_a_page_never_replaces_another_translation(run: Path, tmp_path: Path) -> None:
