@@ -20,7 +20,7 @@ from ganzoo.inference.summary import Request, Summary, report
 from ganzoo.inference.tiles import Tile, check_tile
 from ganzoo.inference.translator import Size, Translator
 from ganzoo.inference.videos import Steadiness, check_domains, check_steadiness, translate_video
-from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
+from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles
 
 STEADY = Steadiness()
 """One style for a video, and masks that are not averaged."""
@@ -104,7 +104,7 @@ def translate_with(
         masks: mask images, or folders of them; the inputs are translated once with each.
         maskers: maskers that replace the run's own, written as in a recipe; likewise.
         save_masks: a folder for the masks used, with a subfolder for each role; the translator needs maskers in all
-            roles for it.
+            roles for it. Roles whose masks only the data set has are left out.
         style: styles, as ``style_options`` reads them.
         samples: number of draws of each random style.
         interpolate: number of styles on the line between two styles; 0: none.
@@ -144,12 +144,8 @@ def translate_with(
     own = translator.method.masks
     if save_masks and not own.maskers:
         raise GanzooError("--save-masks: this run uses no masks")
-    missing = [role for role in own.maskers if "given" in own.needs(role)] if not (masks or maskers) else []
-    if missing:
-        raise GanzooError(
-            f"{translator.folder}: the run's masks in the role {', '.join(missing)} come from its data set, and these "
-            "images have none: provide masks with --mask"
-        )
+    if not (masks or maskers):
+        _check_given(translator.folder, own)
     seed = translator.recipe.train.seed if seed is None else seed
     styles = style_options(translator, resolved, style, samples=samples, between=interpolate, seed=seed)
     mask_list = mask_options(translator.method, translator.recipe.train.seed, masks, maskers)
@@ -200,6 +196,27 @@ def translate_with(
         chosen=tile != "auto",
     )
     return work.summary, request
+
+
+def _check_given(folder: Path, masks: Roles) -> None:
+    """Raise GanzooError if images without the data set's masks cannot be translated, or no role has masks to save.
+
+    Args:
+        folder: the run's folder.
+        masks: its maskers; roles that do not change translations are among them only if their masks are saved.
+    """
+    missing = [role for role in masks.maskers if "given" in masks.needs(role)]
+    if any(role in TRANSLATION_ROLES for role in missing):
+        served = ", ".join(role for role in missing if masks.given_name(role, "A") == "given_mask_A")
+        raise GanzooError(
+            f"{folder}: the run's masks in the role {served} come from its data set, and these images have none: "
+            "provide masks with --mask"
+        )
+    if missing and len(missing) == len(masks.maskers):
+        raise GanzooError(
+            f"--save-masks: the run's masks in the role {', '.join(missing)} come from its data set, and these images "
+            "have none: remove --save-masks"
+        )
 
 
 def _compare_plans(share: Share, pairs: Sequence[tuple[Path, Path]]) -> None:

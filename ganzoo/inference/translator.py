@@ -339,7 +339,7 @@ class Translator:
         """Return the masks of a translated batch, role → (B, K, H, W) in [0, 1]; compute those that the step lacks.
 
         A role that also masks generated images has a second entry, ``{role}_translated``. A role whose masker reads the
-        data set's masks is left out if the user provided no mask.
+        data set's masks, or its labels, is left out if the user did not provide them.
 
         Args:
             step: the step that ``translate_step`` returned; computed masks are added to it.
@@ -348,13 +348,14 @@ class Translator:
         source = f"real_{direction[0]}"
         computed = {}
         with torch.no_grad(), autocast(self.precision, self.device):
-            for role in self.method.masks.maskers:
-                if f"given_mask_{direction[0]}" in step or "given" not in self.method.masks.needs(role):
-                    computed[role] = self.method.masks.mask(role, step, source)
+            masks = self.method.masks
+            for role in masks.maskers:
+                if "given" not in masks.needs(role) or masks.given_name(role, direction[0]) in step:
+                    computed[role] = masks.mask(role, step, source)
             for role in [role for role in computed if ROLES[role].masks_generated]:
                 target = self.method.translated(direction)
                 step[target] = step[TRANSLATED]
-                computed[f"{role}_translated"] = self.method.masks.mask(role, step, target)
+                computed[f"{role}_translated"] = masks.mask(role, step, target)
         return computed
 
 

@@ -27,7 +27,12 @@ from ganzoo.settings import TrainSettings
 
 
 def read_recipe(
-    file: str | Path, overrides: Iterable[str] = (), roles: Collection[str] = ROLES, *, demo: bool = False
+    file: str | Path,
+    overrides: Iterable[str] = (),
+    roles: Collection[str] = ROLES,
+    *,
+    demo: bool = False,
+    for_translation: bool = False,
 ) -> Recipe:
     """Read a recipe with its bases, check it, and return it.
 
@@ -39,10 +44,11 @@ def read_recipe(
         overrides: changes of the recipe, each written as ``key.path=value``.
         roles: the mask roles to read; maskers in other roles are ignored, and need not be installed.
         demo: whether the recipe's section ``demo`` is merged over it.
+        for_translation: whether losses and metrics are left out, so that masks which only they read are accepted.
     """
     path = Path(file)
     document, _ = read_document(path, overrides, demo=demo)
-    reader = RecipeReader(document, roles)
+    reader = RecipeReader(document, roles, for_translation)
     recipe = reader.read(path)
     if reader.problems or recipe is None:
         raise document_error(document, reader.problems)
@@ -54,14 +60,15 @@ class RecipeReader:
 
     Args:
         document: the recipe's data, with the place of each key.
-        roles: the mask roles to read; maskers in other roles are ignored.
+        roles, for_translation: see ``read_recipe``.
     """
 
-    def __init__(self, document: Document, roles: Collection[str]) -> None:
+    def __init__(self, document: Document, roles: Collection[str], for_translation: bool = False) -> None:
         self.document = document
         self.data = document.data
         self.files = document.files
         self.roles = roles
+        self.for_translation = for_translation
         self.registry = plugins().registry
         self.problems: list[Problem] = []
 
@@ -276,7 +283,7 @@ class RecipeReader:
         read = [
             role
             for role in readable
-            if role in by_metrics or any(name.startswith(mask_name(role, "")) for name in tensors)
+            if self.for_translation or role in by_metrics or any(one.startswith(mask_name(role, "")) for one in tensors)
         ]
         accepted = list(dict.fromkeys([*method.accepts, *read])) if method else []
         for role, value in self.section("maskers").items():

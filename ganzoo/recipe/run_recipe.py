@@ -49,4 +49,5 @@ def read_run_recipe(
     if is_published(folder):
         require_components(folder, {*TRANSLATION_SECTIONS, *OTHER_SECTIONS} - {*left_out}, roles)
         parts += parts_of(folder, roles)
-    return read_recipe(file, [*parts, *(f"{section}=null" for section in left_out), *changes], roles=roles)
+    overrides = [*parts, *(f"{section}=null" for section in left_out), *changes]
+    return read_recipe(file, overrides, roles, for_translation=for_translation)

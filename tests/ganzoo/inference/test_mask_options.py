@@ -16,6 +16,7 @@ from ganzoo import GanzooError
 from ganzoo.inference.files import translate_files
 from ganzoo.inference.translator import Translator
 from tests.support.tiny_run import make_images, write_recipe
+from tests.support.untrained_runs import write_untrained_run
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_a_translation_never_replaces_the_mask_that_is_read_for_it(masked: Path,
         ([images / "deep/00.png"], masks / "deep/00.png", [masks / "deep"]),
     ]
     for inputs, out, given in calls:
-        with pytest.raises(GanzooError, match="would be overwritten by the translation of .*: choose another folder"):
+        with pytest.raises(GanzooError, match=r"would be overwritten by the translation of .*: choose another"):
             translate_files(masked, inputs, out, masks=given, size="original")
     assert before == {file: file.read_bytes() for file in tmp_path.rglob("*.png")}
     for _ in range(2):  # what an earlier call wrote below the masks is no mask of these images
@@ -178,6 +179,27 @@ def test_a_provided_mask_serves_every_role_that_reads_the_data_sets_masks(
         translate_files(run, [images], tmp_path / "out", size="original", save_masks=tmp_path / "saved")
     with pytest.raises(GanzooError, match=r"in the role composite come from its data set.*provide masks with --mask"):
         translate_files(run, [images], tmp_path / "out")
+
+
+@pytest.mark.parametrize("role", ["discriminator", "labels"])
+def test_masks_that_only_the_data_set_has_are_not_saved(images: Path, tmp_path: Path, role: str) -> None:
+    networks = {"G": {"generator": "resnet", "width": 2, "blocks": 0}}
+    reader = {"loss": "l1", "of": {"image": "fake_B", "target": "labels_mask_real_A"}}  # for it a recipe may have them
+    recipe = {"method": "cyclegan", "networks": networks, "losses": {"reader": reader} if role == "labels" else {}}
+    alone, other = (
+        write_untrained_run(tmp_path / name, {**recipe, "maskers": {role: {"masker": "file"}, **more}})
+        for name, more in (("alone", {}), ("other", {"composite": {"masker": "otsu"}}))
+    )
+    message = f"--save-masks: the run's masks in the role {role} come from its data set, .*: remove --save-masks"
+    with pytest.raises(GanzooError, match=message):
+        translate_files(alone, [images], tmp_path / "out", save_masks=tmp_path / "saved")
+    translate_files(alone, [images], tmp_path / "out")
+    translate_files(other, [images], tmp_path / "out", size="original", save_masks=tmp_path / "saved")
+    assert [one.name for one in (tmp_path / "saved").iterdir()] == ["composite"]
+    half = write_mask(tmp_path / "half.png", 10)
+    translate_files(other, [images], tmp_path / "out", masks=[half], size="original", save_masks=tmp_path / "given")
+    served = {"discriminator": ["composite", "discriminator", "discriminator_translated"], "labels": ["composite"]}
+    assert sorted(one.name for one in (tmp_path / "given").iterdir()) == served[role]
 
 
 def write_data_set_masks(home: Path) -> None:
