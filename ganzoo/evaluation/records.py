@@ -13,7 +13,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import CollectedRows, Evaluation, Evaluator
 from ganzoo.interfaces import Split
 from ganzoo.provenance.environment import environment
-from ganzoo.provenance.fingerprint import weights_key
+from ganzoo.provenance.fingerprint import recorded_weights_key
 from ganzoo.provenance.record import Cost, Record
 from ganzoo.recipe.published import run_names
 from ganzoo.recipe.schema import Recipe
@@ -29,7 +29,7 @@ class CheckpointInfo:
         name: the checkpoint's name: ``last``, ``best`` or ``step-N``.
         place: the checkpoint's folder.
         progress: the fields of the checkpoint's progress.json.
-        weights: the checksum of the checkpoint's networks.
+        weights: the checksum of the checkpoint's networks, of a published folder that of its run's.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Measured:
 def read_checkpoint_info(folder: Path, name: str) -> CheckpointInfo:
     """Return the description of a run's checkpoint. Raises GanzooError if it does not exist or is damaged."""
     place = _find(folder, name)
-    return CheckpointInfo(name, place, read_progress(place), weights_key(place))
+    return CheckpointInfo(name, place, read_progress(place), recorded_weights_key(place))
 
 
 def load_for_evaluation(folder: Path, name: str, evaluator: Evaluator) -> CheckpointInfo:
@@ -78,7 +78,7 @@ def load_for_evaluation(folder: Path, name: str, evaluator: Evaluator) -> Checkp
 
     def read(place: Path, progress: Mapping[str, Any]) -> CheckpointInfo:
         evaluator.load(place)
-        return CheckpointInfo(name, place, progress, weights_key(place))
+        return CheckpointInfo(name, place, progress, recorded_weights_key(place))
 
     return read_unchanged(lambda: _find(folder, name), read)
 

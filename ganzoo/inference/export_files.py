@@ -19,12 +19,13 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from ganzoo.data.image_files import find_images
+from ganzoo.engine.checkpoint_files import read_unchanged, select_checkpoint
 from ganzoo.errors import GanzooError, one_line, prefix_errors, suggest
 from ganzoo.inference.export import MIN_SIZE, TranslationFunction, input_shapes, trace
 from ganzoo.inference.translator import TRANSLATED, Translator
 from ganzoo.plugins import installed_version
-from ganzoo.provenance.fingerprint import weights_key
-from ganzoo.recipe.published import run_names
+from ganzoo.provenance.fingerprint import recorded_weights_key
+from ganzoo.recipe.published import find_run, run_names
 from ganzoo.utils.atomic import flush_to_disk, sibling_path
 from ganzoo.utils.jsonl import to_plain
 
@@ -68,7 +69,7 @@ def export(
     file_format = find_format(out)
     if out.is_dir() or not out.parent.is_dir():
         raise GanzooError(f"{out}: {'it is a folder' if out.is_dir() else 'there is no such folder'}; name a file")
-    translator = Translator(folder, checkpoint=checkpoint, device="cpu")
+    translator, weights = _load(folder, checkpoint)
     resolved = translator.resolve_direction(direction)
     where = f"{folder}: {translator.recipe.method.component.name}, {resolved}"
     with prefix_errors(where):
@@ -76,7 +77,7 @@ def export(
     fixed = ({"height": size[0], "width": size[1]} if size else {}) | ({"batch": batch} if batch else {})
     random_cases = list(_random_cases(function, fixed))
     image_cases = list(_image_cases(function, list(map(Path, check)), fixed))
-    metadata = _describe(function, fixed, channels=random_cases[0][1].shape[1])
+    metadata = _describe(function, fixed, weights, channels=random_cases[0][1].shape[1])
     with prefix_errors(where):
         converted = file_format.convert(trace(function, fixed), input_shapes(function, fixed))
     with _replace_file(out) as temporary:
@@ -97,7 +98,20 @@ def export(
     return metadata
 
 
-def _describe(function: TranslationFunction, fixed: Mapping[str, int], channels: int) -> dict[str, Any]:
+def _load(run: Path, checkpoint: str) -> tuple[Translator, str]:
+    """Return the translator of a run's checkpoint, and the checksum of its networks, both of one step.
+
+    Raises GanzooError as ``Translator``.
+    """
+    folder = find_run(run)
+
+    def load(place: Path, progress: Mapping[str, Any]) -> tuple[Translator, str]:
+        return Translator(folder, checkpoint=place.name, device="cpu"), recorded_weights_key(place)
+
+    return read_unchanged(lambda: select_checkpoint(folder, checkpoint), load)
+
+
+def _describe(function: TranslationFunction, fixed: Mapping[str, int], weights: str, channels: int) -> dict[str, Any]:
     """Return the metadata of a file: the run and checkpoint that it was made from, its inputs and its output."""
     translator = function.translator
     recipe, run = run_names(translator.folder.resolve())
@@ -111,7 +125,7 @@ def _describe(function: TranslationFunction, fixed: Mapping[str, int], channels:
         "direction": function.direction,
         "checkpoint": translator.checkpoint.name,
         "step": translator.step,
-        "weights": weights_key(translator.checkpoint),
+        "weights": weights,
         "inputs": {name: {"shape": shape, "range": RANGES[name]} for name, shape in shapes.items()},
         "size": to_plain(translator.trained_size),
         "resample": translator.recipe.images.filter,

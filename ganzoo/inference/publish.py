@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ganzoo.data.image_io import write_image
+from ganzoo.engine.checkpoint_files import read_unchanged, select_checkpoint
 from ganzoo.errors import GanzooError, prefix_errors
 from ganzoo.inference.model_card import CARD, Card, write_card
 from ganzoo.inference.publish_files import (
@@ -60,6 +63,8 @@ def publish_folder(run: Path, out: Path, wishes: Wishes, *, checkpoint: str = ""
         checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if there is one, else ``last``.
         name: the model's name on the hub, ``USER/NAME``, for the model card; empty if it has none.
 
+    A run in training may replace the checkpoint meanwhile; then all is written again.
+
     Raises GanzooError if the run cannot be published, or the folder exists or cannot be written; nothing is then left
     of it.
     """
@@ -71,14 +76,17 @@ def publish_folder(run: Path, out: Path, wishes: Wishes, *, checkpoint: str = ""
     if out.exists():
         raise GanzooError(f"{out}: it exists already; choose another folder with -o")
     new = sibling_path(out.absolute(), "new")
-    shutil.rmtree(new, ignore_errors=True)
-    try:
+    card = Card(name, out.name, wishes.licence, wishes.datasets, SAMPLES if wishes.with_samples else "")
+
+    def write(place: Path, progress: Mapping[str, Any]) -> None:
+        shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
-        samples = SAMPLES if wishes.with_samples else ""
-        _write(run, new, checkpoint, Card(name, out.name, wishes.licence, wishes.datasets, samples))
+        _write(run, new, place.name, card)
         with prefix_errors(str(run)):
-            chosen = read_config(new).checkpoint
-            require_same(Translator(run, checkpoint=chosen, device="cpu"), Translator(new, device="cpu"))
+            require_same(Translator(run, checkpoint=place.name, device="cpu"), Translator(new, device="cpu"))
+
+    try:
+        read_unchanged(lambda: select_checkpoint(run, checkpoint), write)
         new.rename(out)
     except OSError as error:
         raise GanzooError(f"{out}: cannot be written: {error.strerror or error}") from None

@@ -13,8 +13,10 @@ from threading import Lock
 from typing import Any
 
 from ganzoo.plugins import installed_version, plugins
+from ganzoo.recipe.published import read_config
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.settings import RESUMABLE
+from ganzoo.weights.hub import is_published
 
 LENGTH = 16
 """Number of hexadecimal digits of a checksum, which are the first ones of a SHA-256."""
@@ -185,6 +187,15 @@ def weights_key(checkpoint: Path) -> str:
             while block := opened.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()[:LENGTH]
+
+
+def recorded_weights_key(checkpoint: Path) -> str:
+    """Return the checksum of a checkpoint's networks that its records have: of a published one, that of its run's.
+
+    A published folder lacks some of them. Raises DamagedError if its config.json is damaged.
+    """
+    folder = checkpoint.parents[1]
+    return read_config(folder).weights if is_published(folder) else weights_key(checkpoint)
 
 
 def checksum(text: str) -> str:

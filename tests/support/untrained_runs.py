@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pytest
 import yaml
+from safetensors.torch import load_file
 
 from ganzoo.build import build_method
 from ganzoo.engine.checkpoint_files import PROGRESS, write_progress
@@ -42,3 +45,18 @@ def renew_checksums(checkpoint: Path) -> None:
     del progress["checksum"]
     files = {file.relative_to(checkpoint).as_posix(): file_checksum(file) for file in checkpoint.rglob("*.safetensors")}
     write_progress(checkpoint, progress, files)
+
+
+def replace_while_loaded(run: Path, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a run save new weights right after a module has loaded the run for the first time."""
+    load, replaced = module.Translator, []
+
+    def load_and_replace(*args: Any, **options: Any) -> Any:
+        translator = load(*args, **options)
+        for file in [] if replaced else run.glob("checkpoints/last/networks/*.safetensors"):
+            write_tensors(file, {name: tensor / 2 for name, tensor in load_file(file).items()})
+            replaced.append(file)
+        renew_checksums(run / "checkpoints/last")
+        return translator
+
+    monkeypatch.setattr(module, "Translator", load_and_replace)

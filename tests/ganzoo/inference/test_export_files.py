@@ -13,14 +13,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torch import Tensor
 
 import ganzoo
 from ganzoo.cli.export import export_command
+from ganzoo.inference import export_files
 from ganzoo.inference.export_files import FORMATS
+from ganzoo.provenance.fingerprint import weights_key
 from tests.support.command_line import Run
 from tests.support.exported_runs import create_run, load, random_tensor
+from tests.support.untrained_runs import replace_while_loaded, write_untrained_run
+
+SMALL = {"generator": "resnet", "width": 2, "blocks": 0}
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +78,18 @@ def test_the_command_prints_the_difference_on_random_and_provided_images(run: Ru
     )
     assert (code, err) == (0, "")
     assert out.startswith(f"{tmp_path}/y.pt2: AB, images 2×3×20×26 →") and "1 given" in out
+
+
+def test_the_checksum_is_that_of_the_exported_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_untrained_run(tmp_path / "run", {"method": "cyclegan", "networks": {"G": SMALL}})
+    with monkeypatch.context() as patch:
+        replace_while_loaded(run, export_files, patch)
+        metadata = ganzoo.export(run, tmp_path / "x.pt2", size=(16, 16))
+    assert metadata["weights"] == weights_key(run / "checkpoints/last")
+    image = random_tensor(1, 3, 16, 16)
+    torch.testing.assert_close(load(tmp_path / "x.pt2")(images=image), ganzoo.load(run, device="cpu").translate(image))
+    ganzoo.publish(run, tmp_path / "out", licence="mit")
+    assert ganzoo.export(tmp_path / "out", tmp_path / "y.pt2", size=(16, 16))["weights"] == metadata["weights"]
 
 
 def change_loaded_outputs(amount: float, monkeypatch: pytest.MonkeyPatch) -> None:

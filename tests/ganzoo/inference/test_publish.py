@@ -18,13 +18,15 @@ from safetensors.torch import load_file
 
 import ganzoo
 from ganzoo.evaluation.runs import evaluate_targets
+from ganzoo.inference import publish
 from ganzoo.inference.publish_files import read_state_dict
 from ganzoo.inference.scrub import scrub_text
+from ganzoo.provenance.fingerprint import weights_key
 from ganzoo.training.inventory import summarize
 from ganzoo.utils.sealed import seal_object
 from tests.support.command_line import Run, refusal
 from tests.support.tiny_run import lines, make_images, write_recipe
-from tests.support.untrained_runs import write_untrained_run
+from tests.support.untrained_runs import replace_while_loaded, write_untrained_run
 
 RESNET = {"generator": "resnet", "width": 2, "blocks": 0}
 CYCLEGAN = {"method": "cyclegan", "networks": {"G": RESNET, "D": {"discriminator": "patch", "width": 2}}}
@@ -114,10 +116,24 @@ def test_evaluating_it_gives_the_values_of_the_run_and_leaves_it_as_it_is(
     (record,) = lines(tmp_path / "records.jsonl")
     (published,) = lines(tmp_path / "out/results.jsonl")
     assert record["values"] == published["values"] and len(record["values"]) == 4
+    assert record["weights"] == published["weights"]
     assert (record["recipe"], record["name"], record["recipe_key"]) == ("tiny", "default", published["recipe_key"])
     assert before == {name: (tmp_path / "out" / name).read_bytes() for name in files_of(tmp_path / "out")}
     code, _, err = run("evaluate", tmp_path / "out", "--device", "cpu")
     assert code == 5 and "data.root=PATH" in err and err.count("\n") == 1
+
+
+def test_a_checkpoint_that_is_replaced_meanwhile_is_published_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_untrained_run(tmp_path / "run", CYCLEGAN)
+    replace_while_loaded(run, publish, monkeypatch)
+    ganzoo.publish(run, tmp_path / "out", licence="mit")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["out", "run"]
+    images = random_images(run)
+    assert torch.equal(*(ganzoo.load(place, device="cpu").translate(images) for place in (run, tmp_path / "out")))
+    published = json.loads((tmp_path / "out/config.json").read_text())
+    assert published["weights"] == weights_key(run / "checkpoints/last")
 
 
 def test_the_card_has_the_values_of_the_checkpoints_records(trained: Path, tmp_path: Path) -> None:
