@@ -18,8 +18,8 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Protocol
 
-from ganzoo.errors import GanzooError, MissingResourceError
-from ganzoo.utils.atomic import clean_temporaries, rename_file, wait_for_lock, write_atomically
+from ganzoo.errors import BusyError, GanzooError, MissingResourceError
+from ganzoo.utils.atomic import clean_temporaries, lock_file, rename_file, wait_for_lock, write_atomically
 from ganzoo.utils.cache import cache_folder
 from ganzoo.weights.manifest import WeightsFile
 
@@ -88,8 +88,7 @@ def find(wanted: str | WeightsFile) -> Path:
     if file is None:
         return _fetch(entry)
     _verify(entry, file)
-    with suppress(OSError):  # of an interrupted download, if the file came in another way
-        (weights_folder() / f".{entry.file}.part").unlink(missing_ok=True)
+    _clean_part(weights_folder() / entry.file)
     return file
 
 
@@ -150,7 +149,7 @@ def _fetch(entry: WeightsFile) -> Path:
     file = weights_folder() / entry.file
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with wait_for_lock(file.with_name(f".{file.name}.lock")) as lock:
+        with wait_for_lock(_lock_path(file)) as lock:
             clean_temporaries(file.parent, older_than=OUTDATED)
             if not file.is_file():
                 # Without a lock each process has a part of its own, which no later process resumes.
@@ -166,6 +165,23 @@ def _fetch(entry: WeightsFile) -> Path:
         ) from None
     _verify(entry, file)
     return file
+
+
+def _clean_part(file: Path) -> None:
+    """Delete what an interrupted download left of a file that is here, as it came in another way.
+
+    Not while another process, which may have no such file, downloads it.
+    """
+    part = file.with_name(f".{file.name}.part")
+    with suppress(OSError, BusyError):
+        if part.exists():
+            with lock_file(_lock_path(file), f"{file}: another process downloads it") as lock:
+                if lock.held:
+                    part.unlink(missing_ok=True)
+
+
+def _lock_path(file: Path) -> Path:
+    return file.with_name(f".{file.name}.lock")
 
 
 def _verify(entry: WeightsFile, file: Path) -> None:

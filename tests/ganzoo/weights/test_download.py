@@ -236,6 +236,21 @@ def test_a_part_is_deleted_once_the_file_is_here(server: FileServer, cache: Path
     assert names(cache) == ["net.pth"]
 
 
+def test_the_part_of_a_process_that_downloads_stays(
+    server: FileServer, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two jobs, one may have the file in GANZOO_WEIGHTS."""
+    server.stall = 40_000
+    other = process(server.entry())
+    wait_for_part(cache, server.entry(), 1)
+    (tmp_path / "net.pth").write_bytes(server.content)
+    monkeypatch.setenv("GANZOO_WEIGHTS", str(tmp_path))
+    assert find(server.entry()) == tmp_path / "net.pth"
+    server.go.set()
+    output, error = other.communicate(timeout=60)
+    assert (other.returncode, output, error) == (0, f"{cache / 'net.pth'}\n", "")
+
+
 def test_control_characters_in_the_answer_of_a_server_are_escaped(
     server: FileServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
