@@ -6,10 +6,11 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from ganzoo.data.image_files import find_images
+from ganzoo.data.image_files import describe_skipped, find_images
 from ganzoo.engine.checkpoint_files import read_unchanged, select_checkpoint
 from ganzoo.errors import GanzooError, one_line, prefix_errors, suggest
 from ganzoo.inference.export import MIN_SIZE, TranslationFunction, input_shapes, trace
@@ -76,7 +77,9 @@ def export(
         function = TranslationFunction(translator, resolved)
     fixed = ({"height": size[0], "width": size[1]} if size else {}) | ({"batch": batch} if batch else {})
     random_cases = list(_random_cases(function, fixed))
-    image_cases = list(_image_cases(function, list(map(Path, check)), fixed))
+    files = _check_files(list(map(Path, check)))
+    for _ in _image_inputs(function, files, fixed):
+        pass  # a mistake shows before the conversion, which takes long
     metadata = _describe(function, fixed, weights, channels=random_cases[0][1].shape[1])
     with prefix_errors(where):
         converted = file_format.convert(trace(function, fixed), input_shapes(function, fixed))
@@ -87,13 +90,14 @@ def export(
                 f"{out}: not written: the network is too large for one file of this format, which left its weights in "
                 f"{others[0]}: export to a .pt2 file"
             )
-        difference = _largest_difference(file_format.load(temporary), [*random_cases, *image_cases])
+        image_cases = (_translate_case(function, inputs) for inputs in _image_inputs(function, files, fixed))
+        difference = _largest_difference(file_format.load(temporary), chain(random_cases, image_cases))
         if not difference <= tolerance:  # true for NaN, too
             raise GanzooError(
                 f"{out}: not written: it differs from the run by {difference:.2g} on [−1, 1]; the limit is "
                 f"{tolerance:g} (--tolerance)"
             )
-        metadata |= {"difference": difference, "compared": {"random": len(random_cases), "given": len(image_cases)}}
+        metadata |= {"difference": difference, "compared": {"random": len(random_cases), "given": len(files)}}
         file_format.write(converted, temporary, json.dumps(metadata))
     return metadata
 
@@ -141,10 +145,24 @@ def _random_cases(function: TranslationFunction, fixed: Mapping[str, int]) -> It
         yield _translate_case(function, function.random_inputs(**shape, key=key))
 
 
-def _image_cases(function: TranslationFunction, paths: Sequence[Path], fixed: Mapping[str, int]) -> Iterator[Case]:
-    """Yield a case for each of the user's images, in its own size unless the size is fixed."""
+def _check_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the images of ``--check``. Raises GanzooError for a folder without any."""
+    files: list[Path] = []
+    for path in paths:
+        found = find_images(path) if path.is_dir() else [path]
+        if not found:
+            why = describe_skipped(path) or "check the path"
+            raise GanzooError(f"{path}: --check: there are no images in this folder: {why}")
+        files += found
+    return files
+
+
+def _image_inputs(
+    function: TranslationFunction, files: Sequence[Path], fixed: Mapping[str, int]
+) -> Iterator[dict[str, Tensor]]:
+    """Yield the inputs for each of the user's images, in its own size unless the size is fixed."""
     domain_io = function.translator.domain_io[function.direction[0]]
-    for file in [file for path in paths for file in (find_images(path) if path.is_dir() else [path])]:
+    for file in files:
         pixels = domain_io.read(file)
         if "height" in fixed:
             pixels = domain_io.resized(pixels, (fixed["height"], fixed["width"]))
@@ -154,7 +172,7 @@ def _image_cases(function: TranslationFunction, paths: Sequence[Path], fixed: Ma
             )
         images = domain_io.batch(pixels).repeat(fixed.get("batch", 1), 1, 1, 1)
         height, width = images.shape[2:]
-        yield _translate_case(function, {**function.random_inputs(len(images), height, width, key=0), "images": images})
+        yield {**function.random_inputs(len(images), height, width, key=0), "images": images}
 
 
 def _translate_case(function: TranslationFunction, inputs: dict[str, Tensor]) -> Case:
@@ -164,8 +182,11 @@ def _translate_case(function: TranslationFunction, inputs: dict[str, Tensor]) ->
     return inputs, step[TRANSLATED]
 
 
-def _largest_difference(loaded: Callable[..., Tensor], cases: Sequence[Case]) -> float:
-    """Return the largest absolute difference between the file's and the run's translations; NaN if a value is NaN."""
+def _largest_difference(loaded: Callable[..., Tensor], cases: Iterable[Case]) -> float:
+    """Return the largest absolute difference between the file's and the run's translations; NaN if a value is NaN.
+
+    Cases are taken one by one, so that only one is in memory.
+    """
     with torch.no_grad():
         return float(torch.stack([(loaded(**inputs) - expected).abs().max() for inputs, expected in cases]).max())
 

@@ -92,6 +92,32 @@ def test_the_checksum_is_that_of_the_exported_weights(tmp_path: Path, monkeypatc
     assert ganzoo.export(tmp_path / "out", tmp_path / "y.pt2", size=(16, 16))["weights"] == metadata["weights"]
 
 
+def test_images_are_compared_one_by_one(run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder may have more of them than the memory holds."""
+    calls: list[str] = []
+    written, translate = FORMATS[".pt2"], export_files.Translator.translate_step
+
+    def load_noted(file: Path) -> Callable[..., Tensor]:
+        loaded = written.load(file)
+
+        def run(images: Tensor) -> Tensor:
+            calls.append("file")
+            return loaded(images=images)
+
+        return run
+
+    def translate_noted(*args: Any, **options: Any) -> Any:
+        calls.append("run")
+        return translate(*args, **options)
+
+    monkeypatch.setitem(FORMATS, ".pt2", replace(written, load=load_noted))
+    monkeypatch.setattr(export_files.Translator, "translate_step", translate_noted)
+    for i in range(3):
+        random_image(tmp_path / f"in/{i}.png", 9 + i, 12)
+    assert ganzoo.export(run_, tmp_path / "x.pt2", check=[tmp_path / "in"])["compared"] == {"random": 2, "given": 3}
+    assert calls == ["run", "run", "file", "file", *(["run", "file"] * 3)]
+
+
 def change_loaded_outputs(amount: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Add ``amount`` to one value that a loaded file returns."""
     original = FORMATS[".pt2"].load
@@ -161,6 +187,10 @@ def test_a_larger_tolerance_accepts_the_difference(run_: Path, tmp_path: Path, m
         (
             ["-o", "x.pt2", "--check", "small.png"],
             "small.png: --check: without --size, images must have at least 8×8 pixels",
+        ),
+        (
+            ["-o", "x.pt2", "--check", "folder.pt2"],
+            "folder.pt2: --check: there are no images in this folder: check the path",
         ),
     ],
 )
