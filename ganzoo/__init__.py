@@ -149,7 +149,7 @@ def export(
     checkpoint: str = "",
     size: tuple[int, int] | None = None,
     batch: int | None = None,
-    check: Sequence[str | PathLike[str]] = (),
+    check: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     tolerance: float = 1e-3,
 ) -> dict[str, Any]:
     """Write one direction of a trained run to a file for use without ganzoo; return the file's metadata.
@@ -164,13 +164,15 @@ def export(
         checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if it exists, else ``last``.
         size: the only height and width that the file accepts; by default it accepts any from 8×8 pixels on.
         batch: the only batch size that the file accepts; by default any.
-        check: image files, and folders of images, to compare on, in addition to random images.
+        check: image files, and folders of images, to compare on, in addition to random images; or a single one.
         tolerance: the largest accepted ``difference``; the default is about an eighth of the distance between two
             neighbouring 8-bit pixel values.
 
     Raises GanzooError, and leaves an earlier file as it was, if the run cannot be exported, the file would differ from
     it by more than ``tolerance``, or ``out`` cannot be written.
     """
+    from os import PathLike
+
     from ganzoo.inference.export_files import export
 
     return export(
@@ -180,7 +182,7 @@ def export(
         checkpoint=checkpoint,
         size=size,
         batch=batch,
-        check=check,
+        check=[check] if isinstance(check, str | PathLike) else check,  # a text is a sequence, of letters
         tolerance=tolerance,
     )
 
@@ -192,7 +194,7 @@ def publish(
     licence: str = "",
     to: str = "",
     public: bool = False,
-    datasets: Sequence[str] = (),
+    datasets: str | Sequence[str] = (),
     with_samples: bool = False,
     checkpoint: str = "",
 ) -> str:
@@ -207,7 +209,7 @@ def publish(
         to: the name on the Hugging Face hub to upload to, ``USER/NAME``; by default nothing is uploaded. The token is
             that of ``hf auth login`` or ``HF_TOKEN``.
         public: whether a model that is new on the hub is public; by default it is private.
-        datasets: names of the data sets on the hub.
+        datasets: names of the data sets on the hub, or a single one.
         with_samples: whether the run's latest sample grid is published; it shows images of the data.
         checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if it exists, else ``last``.
 
@@ -227,7 +229,8 @@ def publish(
         raise GanzooError("--public: without --to USER/NAME nothing is uploaded; add --to, or leave --public out")
     folder = Path(run if out is None else out)
     if out is not None:
-        wishes = Wishes(licence, tuple(datasets), with_samples)
+        names = (datasets,) if isinstance(datasets, str) else tuple(datasets)
+        wishes = Wishes(licence, names, with_samples)
         publish_folder(Path(run), folder, wishes, checkpoint=checkpoint, name=to)
     elif licence or datasets or with_samples or checkpoint:
         raise GanzooError(f"{folder}: without -o it is uploaded as it is: leave the other options out")

@@ -92,6 +92,15 @@ def test_the_checksum_is_that_of_the_exported_weights(tmp_path: Path, monkeypatc
     assert ganzoo.export(tmp_path / "out", tmp_path / "y.pt2", size=(16, 16))["weights"] == metadata["weights"]
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_image_to_compare_on_needs_no_list(
+    run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type
+) -> None:
+    random_image(tmp_path / "a.png", 16, 16)
+    monkeypatch.chdir(tmp_path)
+    assert ganzoo.export(run_, tmp_path / "x.pt2", size=(16, 16), check=kind("a.png"))["compared"]["given"] == 1
+
+
 def test_images_are_compared_one_by_one(run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder may have more of them than the memory holds."""
     calls: list[str] = []

@@ -137,7 +137,7 @@ def test_a_checkpoint_that_is_replaced_meanwhile_is_published_anew(
 
 
 def test_the_card_has_the_values_of_the_checkpoints_records(trained: Path, tmp_path: Path) -> None:
-    ganzoo.publish(trained, tmp_path / "out", licence="mit", datasets=("ann/horses",), to="")
+    ganzoo.publish(trained, tmp_path / "out", licence="mit", datasets="ann/horses", to="")
     card = (tmp_path / "out/README.md").read_text()
     (metadata,) = yaml.safe_load_all(card.split("---\n")[1])
     (best,) = [one for one in lines(trained / "results.jsonl") if one["checkpoint"] == "best"]
