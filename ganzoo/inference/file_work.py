@@ -160,7 +160,7 @@ class FileWork:
             if lacks_alpha and self.output.suffix in TRANSPARENT:
                 image = page.with_alpha(image)
                 lacks_alpha = not image.has_transparency_data
-            profile = page.profile_for(image)
+            profile = page.profile_for(image, self.output.suffix)
             write_image(image, path, profile=profile, resolution=page.resolution, quality=self.output.quality)
         if lacks_alpha:
             self.summary.opaque.add(item.job.number)

@@ -64,9 +64,13 @@ class Page:
         image.putalpha(alpha if alpha.size == image.size else alpha.resize(image.size, Image.Resampling.BILINEAR))
         return image
 
-    def profile_for(self, image: Image.Image) -> bytes:
-        """Return the ICC profile if it fits a translation's colours, else an empty one."""
-        return self.profile if image.mode in PROFILE_MODES.get(self.profile[16:20], ()) else b""
+    def profile_for(self, image: Image.Image, suffix: str) -> bytes:
+        """Return the ICC profile if it fits the colours of a translation in a file with this suffix, else an empty one.
+
+        WebP files have no greys: Pillow writes them as colours.
+        """
+        mode = {"L": "RGB", "LA": "RGBA"}.get(image.mode, image.mode) if suffix == ".webp" else image.mode
+        return self.profile if mode in PROFILE_MODES.get(self.profile[16:20], ()) else b""
 
 
 def read_pages(path: Path, domain_io: DomainIO) -> Iterator[Page]:

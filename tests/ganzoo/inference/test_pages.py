@@ -19,7 +19,9 @@ from ganzoo.inference.pages import Page
 from tests.support.command_line import Command
 from tests.support.random_images import noise, save
 from tests.support.tiny_run import write_recipe
+from tests.support.untrained_runs import write_untrained_run
 
+SMALL = {"generator": "resnet", "width": 2, "blocks": 0}
 SHORT: dict[str, Any] = {"train": {"steps": 1}, "evaluate": {"every": 0, "best": None, "metrics": []}}
 
 
@@ -58,6 +60,17 @@ def test_a_profile_of_other_colours_is_left_out(run: Path, tmp_path: Path) -> No
     translate_files(run, [tmp_path / "a.jpg"], tmp_path / "out")
     with Image.open(tmp_path / "out/a.png") as image:
         assert "icc_profile" not in image.info
+
+
+@pytest.mark.parametrize(("suffix", "kept"), [(".png", True), (".jpg", True), (".tif", True), (".webp", False)])
+def test_a_profile_of_greys_is_left_out_where_they_become_colours(tmp_path: Path, suffix: str, kept: bool) -> None:
+    run = write_untrained_run(tmp_path / "run", {"method": "cyclegan", "networks": {"G": SMALL}}, A=1, B=1)
+    header = bytearray(128)
+    header[16:20] = b"GRAY"
+    source = save(tmp_path / "a.png", noise(16, 16), icc_profile=bytes(header))
+    translate_files(run, [source], tmp_path / "out", form=suffix[1:])
+    with Image.open(tmp_path / f"out/a{suffix}") as image:
+        assert (image.mode, "icc_profile" in image.info) == ("L" if kept else "RGB", kept)
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".gif", ".webp"])
