@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import threading
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 
 from PIL import Image
 
+from ganzoo.check.data.facts import image_facts
 from ganzoo.data.domain_io import DomainIO
 from ganzoo.data.image_files import is_video
 from ganzoo.errors import GanzooError, one_line
@@ -144,12 +145,17 @@ def pack(files: Sequence[Path], folder: Path, file: Path) -> Path:
     return file
 
 
+def has_pictures(domain_io: DomainIO) -> bool:
+    """Return whether images of a domain can be shown: label maps, greys and colours."""
+    return bool(domain_io.classes) or domain_io.channels in (1, 3)
+
+
 def preview(path: Path, domain_io: DomainIO, longest: int = PREVIEW, *, result: Path | None = None) -> Image.Image:
-    """Return an image of a domain for the page: as a PIL image, scaled down if it is large.
+    """Return an image of a domain for the page: as a PIL image of 8 bits, scaled down if it is large.
 
     Args:
         path: the image.
-        domain_io: reads it.
+        domain_io: reads it; ``has_pictures`` must be true for it.
         longest: its longest side then, in pixels.
         result: a translation or a mask of it: of several pages or frames that one is shown of which it was made.
 
@@ -158,15 +164,39 @@ def preview(path: Path, domain_io: DomainIO, longest: int = PREVIEW, *, result: 
     for page in read_pages(path, domain_io) if result else [read_page(path, domain_io)]:
         if result and result.stem.endswith(page.label):  # else the last one
             break
-    image = domain_io.image(domain_io.batch(page.pixels)[0]).convert("RGB")
+    shown = replace(domain_io, value_range=None)  # of 8 bits, whatever the file holds
+    image = shown.image(shown.batch(page.pixels)[0]).convert("RGB")
     image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     return image
 
 
+def pictures(
+    files: Iterable[Path], inputs: Sequence[Path], before: DomainIO, after: DomainIO
+) -> Iterator[tuple[Path, Image.Image, Image.Image | None]]:
+    """Yield the translations that the page can show: the file, its picture, and in its size that of its source, if any.
+
+    Args:
+        files: the translations.
+        inputs: their sources.
+        before, after: read the sources and the translations.
+
+    Raises GanzooError as ``preview``.
+    """
+    for file in files if has_pictures(after) else ():
+        source = source_of(file, inputs)
+        if source is None or is_video(file.name):
+            continue
+        picture = preview(file, after)
+        original = preview(source, before, result=file) if has_pictures(before) else None
+        yield file, picture, original and original.resize(picture.size, Image.Resampling.LANCZOS)
+
+
 def image_size(path: Path) -> tuple[int, int]:
-    """Return width and height of an image. Raises GanzooError, in the words of the command line, if it is none."""
-    height, width = read_page(path, DomainIO(3)).pixels.shape[:2]
-    return width, height
+    """Return width and height of an image of any depth. Raises GanzooError if it is none, or has several pages."""
+    facts = image_facts(path)
+    if "pages" in facts.losses:
+        raise GanzooError(f"{path}: it has several pages or frames, and masks are drawn on one: choose mask images")
+    return facts.size
 
 
 def source_of(file: Path, inputs: Sequence[Path]) -> Path | None:

@@ -49,7 +49,8 @@ def renew_checksums(checkpoint: Path) -> None:
 
 def replace_while_loaded(run: Path, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a run save new weights right after a module has loaded the run for the first time."""
-    load, replaced = module.Translator, []
+    load = module.Translator
+    replaced: list[Path] = []
 
     def load_and_replace(*args: Any, **options: Any) -> Any:
         translator = load(*args, **options)

@@ -11,7 +11,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.studio.catalog import Listed
 from ganzoo.studio.request import TranslationRequest
 from ganzoo.studio.service import Studio
-from ganzoo.studio.work import message, preview, translate_request
+from ganzoo.studio.work import has_pictures, message, preview, translate_request
 
 MOST = 12
 """The most runs in one comparison."""
@@ -83,7 +83,8 @@ def add_compare_tab(studio: Studio, reload: gr.Button, page: gr.Blocks) -> None:
                 problems += outcome.failures
                 with studio.translator(run.name, point) as translator:
                     target = translator.resolve_direction(wanted.direction or None)[1]
-                    shown = [preview(file, translator.domain_io[target]) for file in outcome.files[:1]]
+                    target_io = translator.domain_io[target]
+                    shown = [preview(file, target_io) for file in outcome.files[: has_pictures(target_io)]]
                 made += [(one, f"{run.name} · {point}") for one in shown]
             except (GanzooError, OSError) as error:
                 problems.append(message(error))

@@ -26,7 +26,7 @@ from ganzoo.studio.painting import (
 )
 from ganzoo.studio.request import TranslationRequest
 from ganzoo.studio.service import Abilities, Studio
-from ganzoo.studio.work import Outcome, image_size, preview, source_of
+from ganzoo.studio.work import Outcome, has_pictures, image_size, preview, source_of
 
 BRUSH, BOXES, FILES, MASKERS = "brush", "rectangles", "mask images", "other maskers"
 COLOURS = DomainIO(3)
@@ -187,7 +187,7 @@ class MaskControls:
         shown = []
         for file in outcome.masks:
             source = source_of(file, wanted.inputs)
-            if source is not None:
+            if source is not None and has_pictures(translator.domain_io[way[0]]):
                 with Image.open(file) as mask:
                     image = preview(source, translator.domain_io[way[0]], result=file)
                     shown.append((overlay(image, mask), str(file.relative_to(outcome.folder.parent / "masks"))))

@@ -9,14 +9,13 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from ganzoo.data.image_files import is_video
 from ganzoo.errors import GanzooError
 from ganzoo.inference.translator import Translator
 from ganzoo.studio.pages.masks import MaskControls
 from ganzoo.studio.pages.styles import StyleControls
 from ganzoo.studio.request import TranslationRequest
 from ganzoo.studio.service import Abilities, Studio
-from ganzoo.studio.work import Outcome, message, pack, preview, source_of, translate_request
+from ganzoo.studio.work import Outcome, message, pack, pictures, translate_request
 
 SHOWN = 48
 """The most translations in the gallery; the downloads have all."""
@@ -153,15 +152,11 @@ def add_translate_tab(studio: Studio, run: gr.Dropdown) -> None:
         way = translator.resolve_direction(wanted.direction or None)
         made: list[tuple[Image.Image, str]] = []
         shown: list[tuple[Image.Image, Image.Image]] = []
-        for file in outcome.files[:SHOWN]:
-            source = source_of(file, wanted.inputs)
-            if source is None or is_video(file.name) or file.suffix == ".npy":
-                continue
-            after = preview(file, translator.domain_io[way[1]])
-            before = preview(source, translator.domain_io[way[0]], result=file)
-            before = before.resize(after.size, Image.Resampling.LANCZOS)
+        source_io, target_io = (translator.domain_io[domain] for domain in way)
+        for file, after, before in pictures(outcome.files[:SHOWN], wanted.inputs, source_io, target_io):
             made.append((after, str(file.relative_to(outcome.folder))))
-            shown.append((before, after))
+            if before:
+                shown.append((before, after))
         seen = masks.seen(outcome, wanted, translator, way) if outcome.masks else []
         painted = [file for file in wanted.masks if file.is_relative_to(folder)]  # the command needs them
         packed = pack(outcome.files, outcome.folder, folder / "translated.zip") if outcome.files else None

@@ -21,6 +21,7 @@ import ganzoo
 from ganzoo.cli.export import export_command
 from ganzoo.inference import export_files
 from ganzoo.inference.export_files import FORMATS
+from ganzoo.inference.translator import Translator
 from ganzoo.provenance.fingerprint import weights_key
 from tests.support.command_line import Run
 from tests.support.exported_runs import create_run, load, random_tensor
@@ -104,7 +105,7 @@ def test_one_image_to_compare_on_needs_no_list(
 def test_images_are_compared_one_by_one(run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder may have more of them than the memory holds."""
     calls: list[str] = []
-    written, translate = FORMATS[".pt2"], export_files.Translator.translate_step
+    written, translate = FORMATS[".pt2"], Translator.translate_step
 
     def load_noted(file: Path) -> Callable[..., Tensor]:
         loaded = written.load(file)
@@ -120,7 +121,7 @@ def test_images_are_compared_one_by_one(run_: Path, tmp_path: Path, monkeypatch:
         return translate(*args, **options)
 
     monkeypatch.setitem(FORMATS, ".pt2", replace(written, load=load_noted))
-    monkeypatch.setattr(export_files.Translator, "translate_step", translate_noted)
+    monkeypatch.setattr(Translator, "translate_step", translate_noted)
     for i in range(3):
         random_image(tmp_path / f"in/{i}.png", 9 + i, 12)
     assert ganzoo.export(run_, tmp_path / "x.pt2", check=[tmp_path / "in"])["compared"] == {"random": 2, "given": 3}

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -19,8 +20,18 @@ from ganzoo.studio.catalog import Catalog
 from ganzoo.studio.models import Models
 from ganzoo.studio.request import TranslationRequest
 from ganzoo.studio.service import Abilities, Studio
-from ganzoo.studio.work import Outcome, files_below, pack, preview, source_of, translate_request
+from ganzoo.studio.work import (
+    Outcome,
+    files_below,
+    image_size,
+    pack,
+    pictures,
+    preview,
+    source_of,
+    translate_request,
+)
 from tests.support.command_line import refusal
+from tests.support.random_images import noise, save
 from tests.support.studio_runs import train_runs
 
 
@@ -254,6 +265,35 @@ def test_the_image_of_a_translation_is_found_by_its_name() -> None:
     assert found == {
         "1/a.png": inputs[0], "b-000.png": inputs[1], "c.jpg.png": inputs[2], "a-012.webp": inputs[0], "film.mp4": None
     }  # fmt: skip
+
+
+def test_previews_of_deep_images_have_the_greys_of_their_range(tmp_path: Path) -> None:
+    for top in (4095, 65535):
+        values = np.linspace(0, top, 64).astype(np.uint16).reshape(8, 8)
+        file = save(tmp_path / f"{top}.png", values)
+        shown = np.asarray(preview(file, DomainIO(1, value_range=(0, top))))
+        np.testing.assert_allclose(shown[:, :, 0], values / top * 255, atol=1)
+    np.save(tmp_path / "colours.npy", np.full((8, 9, 3), 0.5, np.float32))
+    assert preview(tmp_path / "colours.npy", DomainIO(3, value_range=(0.0, 1.0))).getpixel((0, 0)) == (128,) * 3
+
+
+def test_translations_are_shown_if_their_sources_cannot_be(tmp_path: Path) -> None:
+    made, source = save(tmp_path / "out/a.png", noise(8, 8, 3)), tmp_path / "a.npy"
+    np.save(source, noise(16, 16, 5))
+    ((file, picture, original),) = pictures([made], [source], DomainIO(5), DomainIO(3))
+    assert (file, picture.size, original) == (made, (8, 8), None)
+    assert [*pictures([source], [made], DomainIO(3), DomainIO(5))] == []
+    ((_, picture, original),) = pictures([made], [save(tmp_path / "a.png", noise(16, 16, 3))], *[DomainIO(3)] * 2)
+    assert original is not None and original.size == picture.size
+
+
+def test_the_size_of_an_image_of_any_depth_is_known(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", noise(6, 9, 5))
+    values = np.full((6, 9), -1000, np.float32)
+    sizes = [image_size(file) for file in (tmp_path / "a.npy", save(tmp_path / "b.tif", values))]
+    assert sizes == [(9, 6)] * 2
+    save(tmp_path / "c.gif", save_all=True, append_images=[Image.new("RGB", (6, 4), "red")])
+    assert "c.gif: it has several pages or frames" in refusal(image_size, tmp_path / "c.gif")
 
 
 def test_of_several_frames_the_one_is_shown_that_was_translated(tmp_path: Path) -> None:
