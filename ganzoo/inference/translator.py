@@ -28,7 +28,7 @@ from ganzoo.inference.inputs import check_images, check_kind, check_scaled, chec
 from ganzoo.inference.pages import Page, read_page
 from ganzoo.inference.tiles import Tile, Tiler, check_tile
 from ganzoo.interfaces import Direction, Method
-from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, mask_name, mask_role
+from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, given_name, mask_name, mask_role
 from ganzoo.recipe.published import find_run
 from ganzoo.recipe.run_recipe import read_run_recipe
 from ganzoo.settings import Shape, pair
@@ -350,7 +350,7 @@ class Translator:
         with torch.no_grad(), autocast(self.precision, self.device):
             masks = self.method.masks
             for role in masks.maskers:
-                if "given" not in masks.needs(role) or masks.given_name(role, direction[0]) in step:
+                if "given" not in masks.needs(role) or given_name(masks, role, direction[0]) in step:
                     computed[role] = masks.mask(role, step, source)
             for role in [role for role in computed if ROLES[role].masks_generated]:
                 target = self.method.translated(direction)

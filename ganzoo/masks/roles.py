@@ -187,7 +187,7 @@ class Roles:
         if masker.shared_role:
             return self.mask(masker.shared_role, step, name, gradient=gradient).detach()
         domain = self.source_of(name)
-        kind = self.given_name(role, domain or "")
+        kind = given_name(self, role, domain or "")
         given = step.get(kind) if domain else None
         if given is None and "given" in masker.needs:
             problem = f"the step has no {kind!r}" if domain else f"{name!r} comes from no image of this step"
@@ -210,10 +210,6 @@ class Roles:
     def needs(self, role: str) -> tuple[str, ...]:
         """Return what a role's masks are computed from: ``image``, ``given`` (the data set's masks) or both."""
         return self.maskers[self.maskers[role].shared_role or role].needs
-
-    def given_name(self, role: str, domain: str) -> str:
-        """Return the name in a step of what a role's masker reads of a domain's data: ``given_mask_A``."""
-        return f"given_{ROLES[self.maskers[role].shared_role or role].provided}_{domain}"
 
     def for_discriminator(self, step: Step, name: str, *, gradient: bool = False) -> Tensor:
         """Return the discriminators' input for the image x called ``name``: M ⊙ x, which is 0 (grey) outside the mask.
@@ -312,6 +308,11 @@ def mask_name(role: str, image: str) -> str:
 def is_label_map(mask: Tensor) -> bool:
     """Return whether a mask holds class numbers, as of the data set's label maps, and not values from 0 to 1."""
     return mask.dtype == torch.int64
+
+
+def given_name(masks: Roles, role: str, domain: str) -> str:
+    """Return the name in a step of what a role's masker reads of a domain's data: ``given_mask_A``."""
+    return f"given_{ROLES[masks.maskers[role].shared_role or role].provided}_{domain}"
 
 
 def mask_role(masks: Container[str]) -> str:

@@ -334,10 +334,8 @@ class RecipeReader:
             message = f"{name!r} is trained, and no gradient passes a threshold: remove it"
             self.add_problem((*path, "threshold"), message)
         if masker.trains == "separate":
-            message = f"{name!r} is untrained: give it weights"
-            if part.options.get("weights"):  # a mistake of its author
-                message = f"{name!r} has weights, and still is to be trained: its constructor must set trains to ''"
-            self.add_problem(path, message)
+            author = f"{name!r} has weights, and still is to be trained: its constructor must set trains to ''"
+            self.add_problem(path, author if part.options.get("weights") else f"{name!r} is untrained: give it weights")
         elif masker.trains == "joint" and not ROLES[role].learnable:
             learnable = " or ".join(repr(other) for other, description in ROLES.items() if description.learnable)
             message = f"{name!r} is trained with the generators, which works only in the role {learnable}"
