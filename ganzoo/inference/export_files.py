@@ -27,6 +27,7 @@ from ganzoo.inference.translator import TRANSLATED, Translator
 from ganzoo.plugins import installed_version
 from ganzoo.provenance.fingerprint import recorded_weights_key
 from ganzoo.recipe.published import find_run, run_names
+from ganzoo.recipe.run_recipe import require_run
 from ganzoo.utils.atomic import flush_to_disk, sibling_path
 from ganzoo.utils.jsonl import to_plain
 
@@ -108,6 +109,7 @@ def _load(run: Path, checkpoint: str) -> tuple[Translator, str]:
     Raises GanzooError as ``Translator``.
     """
     folder = find_run(run)
+    require_run(folder)
 
     def load(place: Path, progress: Mapping[str, Any]) -> tuple[Translator, str]:
         return Translator(folder, checkpoint=place.name, device="cpu"), recorded_weights_key(place)

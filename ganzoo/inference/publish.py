@@ -26,6 +26,7 @@ from ganzoo.inference.publish_files import (
 from ganzoo.inference.translator import Translator
 from ganzoo.plugins import installed_version
 from ganzoo.recipe.published import PublishedConfig, PublishedFile, components_of, read_config, run_names
+from ganzoo.recipe.run_recipe import require_run
 from ganzoo.report.run_log import RunLog
 from ganzoo.utils.atomic import sibling_path
 from ganzoo.utils.jsonl import write_text
@@ -71,6 +72,7 @@ def publish_folder(run: Path, out: Path, wishes: Wishes, *, checkpoint: str = ""
     _check(wishes)
     if name:
         check_model_name(name)
+    require_run(run)
     if is_published(run):
         raise GanzooError(f"{run}: it is published already: leave -o out, and upload it with --to USER/NAME")
     if out.exists():

@@ -37,12 +37,8 @@ def read_run_recipe(
         MissingResourceError: the folder is published, and a plugin of its recipe is not installed here.
         GanzooError: the folder is not a run's, or the recipe has mistakes.
     """
+    require_run(folder)
     file = folder / RESOLVED
-    if not file.exists():
-        runs = sorted(one.parent for one in folder.glob(f"*/{RESOLVED}"))
-        hint = f" (did you mean {str(runs[0])!r}?)" if runs else "" if folder.exists() else suggest_path(folder)
-        problem = f"not a run's folder: it contains no {RESOLVED}" if folder.exists() else "no such run"
-        raise GanzooError(f"{folder}: {problem}{hint}")
     read_sealed_text(file)
     left_out = OTHER_SECTIONS if for_translation else ()
     parts: list[str] = []
@@ -51,3 +47,12 @@ def read_run_recipe(
         parts += parts_of(folder, roles)
     overrides = [*parts, *(f"{section}=null" for section in left_out), *changes]
     return read_recipe(file, overrides, roles, for_translation=for_translation)
+
+
+def require_run(folder: Path) -> None:
+    """Raise GanzooError, with a similar path, unless a folder is that of a run, or a published one."""
+    if not (folder / RESOLVED).exists():
+        runs = sorted(one.parent for one in folder.glob(f"*/{RESOLVED}"))
+        hint = f" (did you mean {str(runs[0])!r}?)" if runs else "" if folder.exists() else suggest_path(folder)
+        problem = f"not a run's folder: it contains no {RESOLVED}" if folder.exists() else "no such run"
+        raise GanzooError(f"{folder}: {problem}{hint}")

@@ -216,6 +216,13 @@ def test_mistakes_are_one_line(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.pt2", "small.png"]
 
 
+def test_a_missing_run_is_named_with_a_similar_one(run: Run, run_: Path, tmp_path: Path) -> None:
+    wrong = run_.with_name(f"{run_.name}x")
+    problem = f"ganzoo: {wrong}: no such run (did you mean {str(run_)!r}?)\n"
+    for command in (["export", "-o", tmp_path / "x.pt2"], ["publish", "-o", tmp_path / "out", "--license", "mit"]):
+        assert run(command[0], wrong, *command[1:]) == (2, "", problem)
+
+
 @pytest.mark.parametrize("size", ["0", "16x", "16x0", "a", "1x2x3", "-4"])
 def test_invalid_sizes(run: Run, run_: Path, tmp_path: Path, size: str) -> None:
     code, _, err = run("export", run_, "-o", tmp_path / "x.pt2", "--size", size)
