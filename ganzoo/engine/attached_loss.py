@@ -61,7 +61,7 @@ class AttachedLoss:
             if tensor is None:
                 raise GanzooError(f"losses.{self.name}: there is no tensor {name!r} in this step{suggest(name, step)}")
             inputs[key] = tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
-        device = next(iter(inputs.values())).device if inputs else torch.device("cpu")
+        device = next(iter([*inputs.values(), *step.values()])).device
         precision = torch.autocast(device.type, enabled=False) if self.loss.full_precision else nullcontext()
         whole = {STEP: step} if self.loss.reads_step() else {}
         with prefix_errors(f"losses.{self.name}"), precision, self.origin.catch("forward"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -97,7 +98,7 @@ class LossContracts(ModuleContracts):
         """
         if not isinstance(module, Loss) or not module.reads_step():
             return module(**inputs)
-        one = next(iter(inputs.values()))
+        one = next(iter(inputs.values()), self.tensor(REALS[0], 2, SIZE))
         samples = range(first, first + len(one))
         whole = {name: self.tensor(name, MOST, (one.shape[2], one.shape[3])).to(one.device) for name in REALS}
         tensors = {name: images[first : first + len(one)] for name, images in whole.items()}
@@ -112,6 +113,14 @@ class LossContracts(ModuleContracts):
         if "mask" in name:
             return (make_images(count, 1, size, seed) > 0).float()
         return make_images(count, 3, size, seed)
+
+    def differentiable(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the inputs that a gradient may reach: images, or masks without images; without both skip the test."""
+        floats = {name: one for name, one in inputs.items() if one.is_floating_point()}
+        images = {name: one for name, one in floats.items() if one.shape[1] == 3}
+        if not floats:
+            pytest.skip("it reads neither images nor masks")
+        return images or floats
 
     def call(self, module: nn.Module, count: int = 2) -> Any:
         """Return the loss of ``count`` samples."""
@@ -146,8 +155,13 @@ class LossContracts(ModuleContracts):
             self.require_scalar(self.run(module, self.inputs(2, size)))
 
     def test_it_is_a_mean_over_samples(self) -> None:
-        """The loss of a batch is the mean of its samples' losses, so that any number of processes trains alike."""
+        """The loss of a batch is the mean of its samples' losses, so that any number of processes trains alike.
+
+        Skipped for a loss that reads nothing but the step.
+        """
         module = self.build_module()
+        if not self.of:
+            pytest.skip("it reads the step alone")
         whole = float(self.call(module, 3).detach())
         parts = [{name: tensor[k : k + 1] for name, tensor in self.inputs(3).items()} for k in range(3)]
         mean = sum(float(self.run(module, part, k).detach()) for k, part in enumerate(parts)) / 3
@@ -155,9 +169,12 @@ class LossContracts(ModuleContracts):
         self.require(close, "forward", f"{whole:.6g} for 3 samples", f"the mean of their own losses, {mean:.6g}")
 
     def test_its_gradient_reaches_a_generated_image(self) -> None:
-        """A finite gradient, not 0, reaches at least one of the images that it reads."""
+        """A finite gradient, not 0, reaches at least one of the images that it reads, or of the masks without images.
+
+        Skipped for a loss that reads nothing but label maps or the step.
+        """
         module, inputs = self.build_module(), self.inputs()
-        images = [one.requires_grad_() for one in inputs.values() if one.shape[1] == 3 and one.is_floating_point()]
+        images = [one.requires_grad_() for one in self.differentiable(inputs).values()]
         value = self.run(module, inputs)
         self.require(value.requires_grad, "forward", "a value without a gradient", "one that depends on an image")
         value.backward()
@@ -175,11 +192,14 @@ class LossContracts(ModuleContracts):
         self.require_equal(inputs, self.inputs(), "forward", "its inputs, changed in place", "unchanged inputs")
 
     def test_its_gradient_is_finite_for_equal_images(self) -> None:
-        """The gradient is finite also where the images are equal, which the root of a difference makes infinite."""
+        """The gradient is finite also where the images are equal, which the root of a difference makes infinite.
+
+        Without images: the masks. Skipped for a loss that reads nothing but label maps or the step.
+        """
         module, inputs = self.build_module(), self.inputs()
-        for name, one in inputs.items():
-            if one.shape[1] == 3 and one.is_floating_point():
-                inputs[name] = make_images().requires_grad_()
+        for name, one in self.differentiable(inputs).items():
+            same = make_images() if one.shape[1] == 3 else (make_images(2, 1) > 0).float()
+            inputs[name] = same.requires_grad_()
         self.run(module, inputs).backward()
         found = [one.grad for one in inputs.values() if one.grad is not None]
         finite = all(bool(one.isfinite().all()) for one in found)

@@ -207,7 +207,8 @@ class MethodContracts(ComponentContracts):
         if any(isinstance(part, _BatchNorm) for network in networks for part in network.modules()):
             pytest.skip("it has batch norm, which torch cannot compute over several processes on a CPU")
         recipe = self.full_recipe()
-        batch = 2 * max(1, self.make().group // 2)
+        group = self.make().group
+        batch = group if group % 2 == 0 else 2 * group
         recipe["train"] = {**recipe["train"], "steps": 3, "save": 3}
         file = write_recipe(tmp_path, recipe)
         one = logged_losses(train_in_float64(file, tmp_path / "one", f"train.batch={2 * batch}"))

@@ -12,7 +12,7 @@ import torch
 
 from ganzoo import GanzooError
 from ganzoo.testing import component_tests, contracts
-from tests.support.wrong_parts import ON_ONE_DEVICE, PLANTED, RIGHT, UNBUILT
+from tests.support.wrong_parts import ALSO_RIGHT, ON_ONE_DEVICE, PLANTED, RIGHT, UNBUILT
 from tests.support.wrong_parts.shared import RECIPE
 
 SLOW = "test_two_processes_train_as_one"
@@ -88,6 +88,13 @@ def test_a_component_that_cannot_be_made_breaks_every_contract(kind: str, target
 )
 def test_a_right_component_keeps_each_contract(kind: str, contract: str, tmp_path: Path) -> None:
     assert outcome(kind, "right", contract, tmp_path) in ("passed", "skipped")
+
+
+@pytest.mark.parametrize(("kind", "target"), [(kind, one) for kind, found in ALSO_RIGHT.items() for one in found])
+def test_a_component_without_what_most_have_breaks_no_contract(kind: str, target: type, tmp_path: Path) -> None:
+    tried = [one for one in contracts(kind) if one not in ON_A_DEVICE]
+    results = {one: outcome(kind, target.__name__, one, tmp_path / one) for one in tried}
+    assert {one: why for one, why in results.items() if why not in ("passed", "skipped")} == {}
 
 
 @pytest.mark.gpu

@@ -28,6 +28,8 @@ RIGHT: dict[str, type] = {
     "metric": metrics.RightMetric,
     "method": methods.RightMethod,
 }
+ALSO_RIGHT: dict[str, tuple[type, ...]] = {"loss": (losses.MaskLoss, losses.StepLoss)}
+"""Kind → components that are right, and do not have what most have."""
 ON_ONE_DEVICE: dict[str, type] = {"loss": losses.CpuLoss, "method": methods.CpuMethod}
 """Kind → a component that fails on an accelerator only."""
 
@@ -38,6 +40,9 @@ def ganzoo_register(registry: Registration) -> None:
         registry.add(kind, "right", target)
     for kind, wrong in PLANTED.items():
         for target, _ in wrong:
+            registry.add(kind, target.__name__, target)
+    for kind, others in ALSO_RIGHT.items():
+        for target in others:
             registry.add(kind, target.__name__, target)
     for kind, target in ON_ONE_DEVICE.items():
         registry.add(kind, target.__name__, target)

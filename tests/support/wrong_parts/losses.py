@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Loss
+from ganzoo.interfaces import Loss, Step
 from tests.support.wrong_parts.shared import BUILT, ODD, RECIPE, STATE, TINY, TWICE, Doubled, Planted, tiny
 
 
@@ -18,6 +18,20 @@ class RightLoss(Loss):
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         return self.strength * (image - target).abs().mean()
+
+
+class MaskLoss(Loss):
+    """It reads a mask alone, as one that a masker learns: its gradient is finite and not 0."""
+
+    def forward(self, mask: Tensor) -> Tensor:
+        return (mask * (1 - mask)).mean()
+
+
+class StepLoss(Loss):
+    """It reads the step alone."""
+
+    def forward(self, step: Step) -> Tensor:
+        return step["real_A"].abs().mean()
 
 
 class NoLoss(nn.Module):
