@@ -167,11 +167,12 @@ def print_error(text: str) -> None:
     Control characters in it are escaped: it may name any file, and quote the answer of any server.
     """
     rank = escape_controls(os.environ.get("RANK", "0"))
-    with suppress(BrokenPipeError):  # what was printed before has no reader any more: the error still has
+    with suppress(OSError):  # what was printed before has no reader any more: the error still has
         sys.stdout.flush()
     for line in escape_controls(text).split("\n") if text else []:
         who = "ganzoo" if rank == "0" else f"ganzoo (process {rank})"
-        sys.stderr.write(f"{who}: {line}\n")  # whole: print writes the line's end separately
+        with suppress(OSError):  # without a reader the exit code is all that is left
+            sys.stderr.write(f"{who}: {line}\n")  # whole: print writes the line's end separately
 
 
 def main() -> None:

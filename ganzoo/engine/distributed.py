@@ -64,7 +64,7 @@ def unconnected(count: int, error: Exception) -> GanzooError:
 def close_process_group() -> None:
     """Close the connections to other processes, if there are any: open ones can abort a process when it exits.
 
-    It is called there, and not at the end of a run, as the next one of the same process needs them too.
+    It is called when the process exits, and not at the end of a run, as the next run of the process needs them too.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

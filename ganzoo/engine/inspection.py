@@ -23,6 +23,7 @@ from ganzoo.contracts.values import check_independent
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.errors import ComponentError, GanzooError
 from ganzoo.interfaces import Direction, Method, Phase
+from ganzoo.masks.roles import is_label_map
 from ganzoo.step import Step
 
 
@@ -136,7 +137,7 @@ class _Inspection:
         origin = self.method.masks.origins[role]
 
         def check(masker: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-            labels = role == "labels" and isinstance(output, Tensor) and output.dtype == torch.int64
+            labels = role == "labels" and isinstance(output, Tensor) and is_label_map(output)
             if not masker.shared_role and not labels:
                 check_mask(output, inputs[0], masker.planes, origin)  # type: ignore[arg-type]
                 check_mask_values(output, origin)

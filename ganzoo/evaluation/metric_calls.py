@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 
 from torch import Tensor
 
@@ -65,7 +66,7 @@ class MetricCalls:
         with self.origin.catch("compute"):
             values = self.metric.compute(rows, real)
         for name, value in values.items() if isinstance(values, Mapping) else ():
-            if isinstance(value, float) and math.isnan(value):
+            if isinstance(value, Real) and math.isnan(value):
                 raise GanzooError(f"{name} is not a number for these images: too few, or none that can be measured")
         checked = check_values(values, self.origin)
         with self.origin.catch("caution"):

@@ -264,7 +264,10 @@ class Method(ABC):
         return linear_decay(done, total, decay)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the tensors that the method keeps between steps, such as image pools; a checkpoint saves them."""
+        """Return the tensors that the method keeps between steps, such as image pools; a checkpoint saves them.
+
+        They may be detached, but not ``.data`` or parts of NumPy arrays: a change of these in place goes unnoticed.
+        """
         return {}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:

@@ -97,7 +97,8 @@ def events_table(log: RunLog) -> tuple[Table, int]:
         events = [*events[: MAX_EVENTS // 4], *events[MAX_EVENTS // 4 - MAX_EVENTS :]]
     rows: list[list[str]] = []
     for event in events:
-        shown = ("event", "step", "time", "values")  # the page has the final values in a table of their own
+        shown = ["event", "step", "time"]
+        shown += ["values"] if event.get("event") == "finished" else []  # they are in a table of their own
         details = {key: value for key, value in event.items() if key not in shown}
         step = format_value(event["step"]) if is_number(event.get("step")) else ""
         text = "; ".join(f"{key}: {format_value(value)}" for key, value in details.items())

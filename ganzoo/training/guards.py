@@ -6,6 +6,7 @@ import math
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -104,10 +105,11 @@ class StepGuard:
 
 
 class StopSignal:
-    """A context that records SIGTERM and Ctrl-C, so that the training can stop after the current step.
+    """A context that records SIGTERM, Ctrl-C and SIGHUP, so that the training can stop after the current step.
 
-    A second Ctrl-C raises KeyboardInterrupt at once. ``name`` is the name of the latest signal, such as ``SIGTERM``; it
-    is empty if there was none. Outside the main thread nothing is recorded.
+    A second Ctrl-C raises KeyboardInterrupt at once. SIGHUP, the signal of a closed terminal, stays ignored under
+    ``nohup``. ``name`` is the name of the latest signal, such as ``SIGTERM``; it is empty if there was none. Outside
+    the main thread nothing is recorded.
 
     Args:
         announces: whether this process prints what Ctrl-C does; true on the main process only.
@@ -135,7 +137,10 @@ class StopSignal:
         return RunInterruptedError(f"{folder}: stopped at step {step} and saved; the same command resumes it", code)
 
     def __enter__(self) -> StopSignal:
-        self.before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+        signals = [signal.SIGTERM, signal.SIGINT]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signals.append(signal.SIGHUP)
+        self.before = {one: signal.getsignal(one) for one in signals}
         try:
             for one in self.before:
                 signal.signal(one, self._handle)
@@ -149,7 +154,8 @@ class StopSignal:
         self.name = signal.Signals(number).name
         if self.announces and self.name == "SIGINT":
             text = "ganzoo: stopping after this step; a second Ctrl-C stops at once, without saving"
-            os.write(2, f"\n{text}\n".encode())  # print would fail where the signal interrupts another print
+            with suppress(OSError):  # Ctrl-C may have ended the reader too, as with | tee
+                os.write(2, f"\n{text}\n".encode())  # print would fail where the signal interrupts another print
 
     def __exit__(self, *problem: object) -> None:
         for one, handler in self.before.items():

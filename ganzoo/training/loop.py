@@ -56,7 +56,7 @@ def train(run: Run) -> dict[str, float]:
     """Train from the last checkpoint, or from the beginning, to the end; return the final metric values of ``last``.
 
     A run of no steps, as of a method without phases, gets one sample grid and one checkpoint, and is evaluated. At the
-    end, or after an error, the folder's lock is released and the connections between processes are closed.
+    end, or after an error, the folder's lock is released.
 
     Raises:
         SettingsChangedError: an earlier version of ganzoo wrote the checkpoint.

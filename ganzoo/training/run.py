@@ -63,7 +63,7 @@ class Run:
         self.settings: Mapping[str, Any] = recipe.resolved()
         self.accelerator = accelerator
         self.files = RunFolder(folder, writes=accelerator.is_main_process)
-        self.console = Console(quiet=not accelerator.is_main_process, lasting=True)
+        self.console = Console(quiet=not accelerator.is_main_process)
         cache_code_checksums(recipe)
         experiment = Experiment(recipe, accelerator, training=True)
         self.dataset = experiment.dataset

@@ -21,6 +21,8 @@ from ganzoo.utils.terminal import accept_any_text, escape_controls
 
 SILENCE = 15.0
 """Seconds after which a long task without a terminal prints a line about its progress."""
+LOST = {errno.EPIPE, errno.EIO, *([errno.EINVAL] if sys.platform == "win32" else [])}
+"""Errors of an output whose reader has ended: a pipe, a terminal, a pipe on Windows."""
 BAR = 24
 """The width of a bar on a terminal that is wide enough."""
 
@@ -28,21 +30,20 @@ BAR = 24
 class Console:
     """Prints messages and progress.
 
-    Control characters in texts are escaped, and characters that the file's encoding lacks are spelled otherwise.
+    Control characters in texts are escaped, and characters that the file's encoding lacks are spelled otherwise. When
+    nobody reads the output any more, as with ``| head``, it prints nothing and the work goes on.
 
     Args:
         quiet: print nothing; by default so on all processes of a run but the first.
         file: the file to print to; by default standard output.
-        lasting: go on when nobody reads the output any more, such as a terminal that was closed; else an error of the
-            system is raised.
     """
 
-    def __init__(self, quiet: bool | None = None, file: IO[str] | None = None, *, lasting: bool = False) -> None:
+    def __init__(self, quiet: bool | None = None, file: IO[str] | None = None) -> None:
         quiet = os.environ.get("RANK", "0") != "0" if quiet is None else quiet
         file = file or sys.stdout
         accept_any_text(file)
-        file = cast(IO[str], _Lasting(file)) if lasting else file
-        self.rich: rich.console.Console = _Output(quiet=quiet, file=file, highlight=False, soft_wrap=True, emoji=False)
+        lasting = cast(IO[str], _Lasting(file))
+        self.rich = rich.console.Console(quiet=quiet, file=lasting, highlight=False, soft_wrap=True, emoji=False)
         self.live: Progress | None = None
         """The live lines that are on the terminal now."""
 
@@ -107,12 +108,6 @@ class Console:
         return show
 
 
-class _Output(rich.console.Console):
-    def on_broken_pipe(self) -> None:
-        """Raise the BrokenPipeError that is being handled; rich would end the process."""
-        raise
-
-
 class _Lasting:
     """A stream that drops what is written after its reader has ended."""
 
@@ -135,7 +130,7 @@ class _Lasting:
         try:
             action()
         except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.EIO):
+            if error.errno not in LOST:
                 raise
             with suppress(OSError):  # what the buffer holds must go somewhere, at the end of the process at the latest
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())

@@ -93,19 +93,39 @@ def test_a_failed_report_on_a_full_disk_does_not_stop_the_training(
     assert lines(tmp_path / "tiny/default/events.jsonl")[-1]["event"] == "finished"
 
 
-def test_the_report_of_a_stopped_run_says_so(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_report_of_a_stopped_run_says_so(home: Path, tmp_path: Path, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
     run = Run.prepare(home / "tiny.yaml", root=tmp_path)
     inner = run.engine.step
 
     def interrupted(micros: Any) -> Any:
         if micros[0].index == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return inner(micros)
 
     run.engine.step = interrupted  # type: ignore[method-assign]
     with pytest.raises(GanzooError, match="stopped at step 3"):
         train(run)
-    assert status(run.folder) == "stopped at step 3 by SIGTERM"
+    assert status(run.folder) == f"stopped at step 3 by {number.name}"
+    assert signal.getsignal(number) == before
+
+
+def test_a_closed_terminal_does_not_stop_a_run_under_nohup(home: Path, tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    run = Run.prepare(home / "tiny.yaml", root=tmp_path)
+    inner = run.engine.step
+
+    def interrupted(micros: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return inner(micros)
+
+    run.engine.step = interrupted  # type: ignore[method-assign]
+    try:
+        train(run)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert status(run.folder) == "finished at step 8"
 
 
 def test_the_report_of_a_run_that_died_says_so_and_shows_later_where_it_resumed(home: Path, tmp_path: Path) -> None:

@@ -36,16 +36,24 @@ def plain(out: io.StringIO) -> list[str]:
 
 
 class Vanished(io.StringIO):
-    """A terminal that was closed."""
+    """A terminal that was closed, or a pipe without a reader."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
     def write(self, text: str) -> int:
-        raise OSError(errno.EIO, "Input/output error")
+        raise OSError(self.number, "nobody reads")
 
 
-def test_a_lasting_console_goes_on_without_its_terminal() -> None:
-    with pytest.raises(OSError, match="Input/output error"):
-        Console(quiet=False, file=Vanished()).say("hello")
-    console = Console(quiet=False, file=Vanished(), lasting=True)
+def test_other_errors_of_the_output_are_raised() -> None:
+    with pytest.raises(OSError, match="nobody reads"):
+        Console(quiet=False, file=Vanished(errno.ENOSPC)).say("hello")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EPIPE])
+def test_the_work_goes_on_without_a_terminal_or_a_reader(number: int) -> None:
+    console = Console(quiet=False, file=Vanished(number))
     console.say("hello")
     with ProgressLine(console, 10, 0) as line:
         line.report(5, LOSSES, 12.3, 0.05, 75)
