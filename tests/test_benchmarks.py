@@ -301,4 +301,7 @@ def test_the_page_of_adaptation_says_what_its_records_say() -> None:
     assert f"CUT closes almost half of the gap ({means['cut']:.1f} %)" in text
     assert 0.4 < (means["cut"] - means["source"]) / (means["target"] - means["source"]) < 0.5
     assert f"little of it ({means['attention_gan']:.1f} %)" in text
+    assert f"near to CUT with 2,000 steps ({means['dclgan']:.1f} %)" in text and means["cut"] - means["dclgan"] < 2
+    assert f"""far below "source only", at {means["unit"]:.1f} ± {stdev(values["unit"]):.1f} %""" in text
+    assert max(values["unit"]) < means["source"] - 20
     assert 2 < means["attention_gan"] - means["source"] < 5
