@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 from ganzoo.errors import GanzooError
@@ -33,7 +34,9 @@ def test_the_refusal_on_the_page_of_resuming_is_the_programs(tmp_path: Path, run
 def test_the_exit_codes_on_the_page_of_resuming_are_those_of_the_page_of_errors() -> None:
     errors = (DOCS / "errors.md").read_text()
     page = (DOCS / "resuming.md").read_text()
-    assert "| 130, 143 |" in page and "130 after Ctrl-C, 143 after SIGTERM" in errors
+    codes = [128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    assert f"| {', '.join(map(str, codes))} |" in page
+    assert "{} after Ctrl-C, {} after SIGTERM, {} after SIGHUP".format(*codes) in errors
     assert f"| {GanzooError.exit_code} |" in page and "137 (128 + 9)" in errors
 
 
