@@ -298,6 +298,10 @@ def test_the_page_of_adaptation_says_what_its_records_say() -> None:
     assert round(max(others) - means["source"]) == 7
     closed = (means["cyclegan"] - means["source"]) / (means["target"] - means["source"])
     assert round(7 * closed) == 6 and "about six sevenths of the gap" in text
+    for task, words in (("usps_mnist", "{:.1f} % from USPS to MNIST"), ("svhn_mnist", "{:.1f} % from 554")):
+        other = read_bench_records(read_spec(ROOT / f"benchmarks/adaptation_{task}.yaml", "small"))
+        found = [one.values["adaptation_accuracy"] for one in other if one.name.startswith("source-")]
+        assert len(found) == 3 and words.format(fmean(found)) in text
     assert f"CUT closes almost half of the gap ({means['cut']:.1f} %)" in text
     assert 0.4 < (means["cut"] - means["source"]) / (means["target"] - means["source"]) < 0.5
     assert f"little of it ({means['attention_gan']:.1f} %)" in text
