@@ -34,6 +34,11 @@ class StepLoss(Loss):
         return step["real_A"].abs().mean()
 
 
+class StepSumLoss(StepLoss):
+    def forward(self, step: Step) -> Tensor:
+        return super().forward(step) * len(step["real_A"])
+
+
 class NoLoss(nn.Module):
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         return (image - target).abs().mean()
@@ -112,6 +117,7 @@ WRONG: Planted = [
     (SpreadLoss, {"test_it_returns_a_finite_float32_scalar", "test_it_is_a_mean_over_samples"}),
     (EvenLoss, {ODD}),
     (SumLoss, {"test_it_is_a_mean_over_samples"}),
+    (StepSumLoss, {"test_it_is_a_mean_over_samples"}),
     (FlatLoss, {"test_its_gradient_reaches_a_generated_image"}),
     (RootLoss, {"test_its_gradient_is_finite_for_equal_images"}),
     (ClampingLoss, {"test_it_leaves_its_inputs_unchanged"}),
