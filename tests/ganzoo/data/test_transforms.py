@@ -69,6 +69,20 @@ def test_a_rotation_by_90_degrees_is_exact_and_labels_stay_labels() -> None:
     assert not torch.equal(step["real_A"], planes()["real_A"])
 
 
+def test_a_rotation_applies_to_mask_labels_and_target() -> None:
+    """Smooth images, whose masks and label maps say where they are bright: also after the rotation."""
+    ramp = torch.linspace(-1, 1, 33).expand(4, 3, 33, 33)
+    inside = (ramp[:, :1] > 0.25).long()
+    tensors = {"real_A": ramp, "true_B": ramp, "given_mask_A": inside.float(), "given_labels_A": inside}
+    step = Step({name: plane.clone() for name, plane in tensors.items()}, samples=range(4), index=2)
+    augment(step, ImageSettings(size=33, rotate=60, flip=False), paired=False)
+    assert torch.equal(step["true_B"], step["real_A"])
+    bright = (step["real_A"][:, :1] > 0.25).long()
+    for name in ("given_mask_A", "given_labels_A"):
+        moved, kept = ((step[name].round().long() != one).float().mean() for one in (inside, bright))
+        assert kept < 0.05 < 0.1 < moved
+
+
 def test_colour_changes_only_images() -> None:
     step, original = planes(), planes()
     augment(step, ImageSettings(size=9, color=0.4, flip=False), paired=False)
@@ -78,11 +92,13 @@ def test_colour_changes_only_images() -> None:
 
 
 def test_colours_change_by_their_formulas() -> None:
-    """As torchvision defines them: a multiple of the image, and a multiple of the distance to its mean grey."""
+    """Multiples of the image, of the distance to its mean grey, and of the saturation in HSV."""
     image = torch.rand(1, 3, 6, 5) * 0.4 + 0.3
-    for factors in ((1.2, 1, 1), (1, 1.3, 1), (1, 0.6, 1)):
-        brightness, contrast, _ = factors
+    for factors in ((1.2, 1, 1), (1, 1.3, 1), (1, 0.6, 1), (1, 1, 0.5), (1, 1, 1.2)):
+        brightness, contrast, saturation = factors
         mean = (image * torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1)).sum(1).mean()
         expected = mean * (1 - contrast) + image * brightness * contrast
+        if saturation != 1:  # the largest channel stays; the others move towards it, or away
+            expected = image.amax(1, keepdim=True) - saturation * (image.amax(1, keepdim=True) - image)
         changed = _change_colours(image * 2 - 1, torch.tensor([factors]))
         torch.testing.assert_close(changed / 2 + 0.5, expected, rtol=0, atol=1e-5)

@@ -17,6 +17,7 @@ from torch import nn
 from ganzoo.engine.checkpoint import load_checkpoint, load_network, save_checkpoint
 from ganzoo.engine.checkpoint_files import read_progress, read_unchanged, repair_checkpoint, write_progress
 from ganzoo.engine.engine import Engine
+from ganzoo.engine.precision import LossScale
 from ganzoo.errors import DamagedError, GanzooError, MissingResourceError
 from tests.support.stand_in_methods import TwoPlayers, batch_step, engine_of, weights
 from tests.support.untrained_runs import renew_checksums
@@ -43,6 +44,19 @@ def test_a_round_trip_is_exact(tmp_path: Path) -> None:
     assert all(torch.equal(expected[name], resumed[name]) for name in expected)
     assert engine.average is not None and other.average is not None
     assert torch.equal(*(next(one.average.networks["G"].parameters()) for one in (engine, other) if one.average))
+
+
+def test_the_loss_scale_and_its_count_are_saved(tmp_path: Path) -> None:
+    engine, other = trained(), engine_of(TwoPlayers())
+    for one in (engine, other):
+        one.scale = LossScale(torch.device("cpu"), enabled=True)
+    for overflow in (1.0, 0.0, 0.0):
+        engine.scale.update(torch.tensor(overflow))
+    save_checkpoint(tmp_path / "last", engine, {"step": 2}, {})
+    assert engine.scale.state_dict() != other.scale.state_dict()
+    load_checkpoint(tmp_path / "last", other)
+    assert engine.scale.state_dict() == other.scale.state_dict()
+    assert engine.scale.state_dict()["good"] == 2
 
 
 def test_the_states_of_several_processes_are_merged_when_a_step_is_divided_otherwise(tmp_path: Path) -> None:

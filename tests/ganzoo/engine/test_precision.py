@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -64,8 +66,11 @@ def test_when_disabled_every_overflow_is_an_error_and_the_scale_is_one() -> None
     assert float(scale.scale) == 1
 
 
-def test_scaled_and_plain_steps_are_the_same() -> None:
+@pytest.mark.parametrize("clip", [None, 0.125])
+def test_scaled_and_plain_steps_are_the_same(clip: float | None) -> None:
     scaled, plain = scaled_engine(1024.0), engine_of(Toy(lambda image: image.float().square().mean()), lr=0.1)
+    for engine in (scaled, plain):
+        engine.optims = {name: replace(optim, clip=clip) for name, optim in engine.optims.items()}
     for index in range(4):
         for engine in (scaled, plain):
             _, flags = engine.step([batch_step(index=index, seed=index)])

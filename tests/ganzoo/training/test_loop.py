@@ -22,7 +22,8 @@ Seen = list[tuple[int, int, float, tuple[float, ...]]]
 
 def recording_steps(monkeypatch: pytest.MonkeyPatch) -> Seen:
     """Record of each training step its index, its epoch, its progress, and the learning rates of all optimizers."""
-    original, seen = Engine.step, []
+    original = Engine.step
+    seen: Seen = []
 
     def step(self: Engine, micros: Sequence[Step]) -> Any:
         rates = tuple(group["lr"] for optimizer in self.optimizers.values() for group in optimizer.param_groups)
