@@ -29,6 +29,7 @@ class Averaged:
         """Update the averages with the current weights of the trained networks."""
         for name, source in self.sources.items():
             average = self.networks[name]
-            torch._foreach_lerp_(list(average.parameters()), list(source.parameters()), 1 - self.decay)
+            if any(True for _ in source.parameters()):  # a fixed network may have none
+                torch._foreach_lerp_(list(average.parameters()), list(source.parameters()), 1 - self.decay)
             for averaged, current in zip(average.buffers(), source.buffers(), strict=True):
                 averaged.copy_(current)  # running means and counts are averages already

@@ -1,7 +1,8 @@
 """Gradient checkpointing (``train.checkpointing``): blocks of generators are computed again in the backward pass.
 
 Between the passes only the inputs of the blocks are in memory. Results are the same: also those of dropout, whose draws
-are repeated, and of batch norm, whose running statistics are updated once.
+are repeated, and of layers whose buffers change in a forward pass, as the running statistics of batch norm and the
+vectors of ``spectral_norm`` do: a block is computed again with the buffers that it had, which change only once.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.utils.checkpoint import checkpoint
 
@@ -130,22 +130,23 @@ class _Block:
 class _Again:
     """Context in which layers are computed again as when it was created; it may be entered several times in turn.
 
-    The same weights need gradients then, and running statistics are restored at the end.
+    The same weights need gradients then, and buffers have the same values; at its end buffers are as at its start.
     """
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         self._trained = [(weight, weight.requires_grad) for layer in layers for weight in layer.parameters()]
-        norms = [one for layer in layers for one in layer.modules() if isinstance(one, _BatchNorm)]
-        self._buffers = [buffer for norm in norms for buffer in norm.buffers()]
+        self._buffers = [(buffer, buffer.clone()) for layer in layers for buffer in layer.buffers()]
 
     def __enter__(self) -> None:
         self._now = [weight.requires_grad for weight, _ in self._trained]
-        self._statistics = [buffer.clone() for buffer in self._buffers]
+        self._later = [buffer.clone() for buffer, _ in self._buffers]
         for weight, trained in self._trained:
             weight.requires_grad_(trained)
+        for buffer, value in self._buffers:
+            buffer.copy_(value)
 
     def __exit__(self, *problem: object) -> None:
         for (weight, _), now in zip(self._trained, self._now, strict=True):
             weight.requires_grad_(now)
-        for buffer, value in zip(self._buffers, self._statistics, strict=True):
+        for (buffer, _), value in zip(self._buffers, self._later, strict=True):
             buffer.copy_(value)

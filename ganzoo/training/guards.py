@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 class StepGuard:
     """Counts and reports steps in which a loss or a gradient was not finite, and images that were replaced.
 
-    The engine does not apply the updates of such steps. ``skipped`` says whether the latest step was not finite.
-    ``failure`` is the error message with which the loop must end the run: after ``train.patience`` such steps in a row,
-    or too many damaged images; it is empty before.
+    The engine skips the phases of such steps that were not finite: they update no weights. ``skipped`` says whether the
+    latest step was not finite. ``failure`` is the error message with which the loop must end the run: after
+    ``train.patience`` such steps in a row, or too many damaged images; it is empty before.
     """
 
     def __init__(self, run: Run, progress: Progress) -> None:
@@ -64,8 +64,8 @@ class StepGuard:
         if self.skipped:
             if self.run.engine.state_changed():  # or undo would undo an earlier step, whose state may be saved
                 self.run.engine.method.undo()
-            phase = next(one for one, flag in zip(self.run.engine.due(index), bad, strict=True) if flag)
-            self._report(index + 1, phase.name, losses)
+            due = self.run.engine.due(index)
+            self._report(index + 1, [phase.name for phase, flag in zip(due, bad, strict=True) if flag], losses)
         return bool(stopped)
 
     def _report_damaged(self, step: int, damaged: Sequence[DamagedImage]) -> None:
@@ -87,19 +87,20 @@ class StepGuard:
                 "same command resumes"
             )
 
-    def _report(self, step: int, phase: str, losses: Mapping[str, Tensor]) -> None:
-        names = [name for name in losses if name.startswith(f"{phase}/")]
+    def _report(self, step: int, phases: Sequence[str], losses: Mapping[str, Tensor]) -> None:
+        names = [name for name in losses if name.startswith(f"{phases[0]}/")]
         values = self.run.accelerator.reduce(torch.stack([losses[name] for name in names]), "sum").tolist()
         terms = dict(zip(names, values, strict=True))
-        term = next((name for name, value in terms.items() if not math.isfinite(value)), f"{phase}: a gradient")
+        term = next((name for name, value in terms.items() if not math.isfinite(value)), f"{phases[0]}: a gradient")
         self.run.write_event("not-finite", step=step, term=term, in_a_row=self.progress.bad)
-        self.run.say(f"step {step} skipped: {term} is not finite ({self.progress.bad} in a row)")
+        skipped = ", ".join(phases)
+        self.run.say(f"step {step}: {term} is not finite; skipped: {skipped} ({self.progress.bad} in a row)")
         if self.progress.bad >= self.run.recipe.train.patience:
             times = self.progress.bad
             compiled = ", or with train.compile=false" if self.run.recipe.train.compile else ""
             self.failure = (
                 f"{self.run.folder}: stopped at step {step}: {term} was not finite in {times} steps in a row. The "
-                "weights from before are saved as checkpoint last; start another run with a lower train.lr, or in "
+                "checkpoint last has the last finite weights; start another run with a lower train.lr, or in "
                 f"fp32{compiled}"
             )
 

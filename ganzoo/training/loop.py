@@ -105,12 +105,15 @@ def _train(run: Run) -> dict[str, float]:
                 draw_samples(run, step)
             save_due(training, at_once=stopped or ended or bool(training.guard.failure))
             announce_checkpoints(training)
-            if training.guard.failure or (stopped and step != run.total):
+            if training.guard.failure or stopped:
                 end_early(training, signal)
             if ended:
-                run.write_event("ended-early", step=step)
+                if step != run.total:
+                    run.write_event("ended-early", step=step)
                 break
             training.meters.start()
+        if any_process(run.accelerator, signal.received):  # since the last step's check, as in its evaluation
+            end_early(training, signal)
     return finish(training)
 
 

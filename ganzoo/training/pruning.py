@@ -59,6 +59,8 @@ def plan_keeping(runs: Sequence[Path], names: Collection[str], *, every: bool = 
 
     Raises GanzooError for a run that lacks these checkpoints, or in which one of them is damaged.
     """
+    from ganzoo.engine.checkpoint_files import verify_checkpoint  # imports torch
+
     plan = []
     for run in runs:
         check_is_run(run)
@@ -67,13 +69,19 @@ def plan_keeping(runs: Sequence[Path], names: Collection[str], *, every: bool = 
         if len(missing) == len(names) or (every and missing):
             there = ", ".join(sizes) or "none"
             raise GanzooError(f"{run}: it has no checkpoint {' or '.join(missing)}; there are: {there}")
-        for name in names:
-            if name in sizes and not find_complete(run / "checkpoints" / name, PROGRESS):
+        others = [Removal(run, name, size) for name, size in sizes.items() if name not in names]
+        for name in [one for one in names if one in sizes] if others else []:
+            complete = find_complete(run / "checkpoints" / name, PROGRESS)
+            try:
+                if complete is None:
+                    raise GanzooError(f"it has no {PROGRESS}")
+                verify_checkpoint(complete)
+            except GanzooError as error:
                 raise GanzooError(
-                    f"{run}: the checkpoint {name} is damaged, it has no {PROGRESS}, so the others are not deleted; "
-                    "name those to keep with --checkpoint"
-                )
-        plan += [Removal(run, name, size) for name, size in sizes.items() if name not in names]
+                    f"{run}: the checkpoint {name} is damaged, so the others are not deleted; name those to keep with "
+                    f"--checkpoint: {error}"
+                ) from error
+        plan += others
     return plan
 
 
@@ -152,9 +160,14 @@ def _uses(user: Path, settings: Any, plan: Sequence[Removal]) -> list[str]:
         for removal in plan:
             gone = removal.folder.resolve()
             inside = target == gone or gone in target.parents
-            if inside or (removal.checkpoint == "best" and target == removal.run.resolve()):
+            if inside or (target == removal.run.resolve() and removal.checkpoint == _meant_by_a_run(removal.run)):
                 lines.append(f"{user} names it: {key}: {value}")
     return lines
+
+
+def _meant_by_a_run(run: Path) -> str:
+    """Return the checkpoint that a recipe means which names only the run."""
+    return "best" if find_complete(run / "checkpoints" / "best", PROGRESS) else "last"
 
 
 def _folder_of(text: str) -> Path | None:

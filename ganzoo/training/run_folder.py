@@ -176,12 +176,12 @@ class RunFolder:
         return RunDescription(settings, environment, images), lost
 
     def cut_logs(self) -> None:
-        """Repair the checkpoint ``last``, and remove the lines of metrics.jsonl and results.jsonl after its step.
+        """Repair the checkpoint ``last``; remove the sample grids and the lines of the logs after its step.
 
-        The resumed run writes these lines again. Without a checkpoint all lines are removed. The checkpoint ``best`` is
-        deleted if it is of a later step than ``last``, so of weights that the resumed run may not reach. What killed
-        processes left is deleted. Raises DamagedError, before anything is changed, for a checkpoint of which a file is
-        missing or damaged.
+        The resumed run writes them again, in metrics.jsonl, results.jsonl and ``samples``. Without a checkpoint all are
+        removed. The checkpoint ``best`` is deleted if it is of a later step than ``last``, so of weights that the
+        resumed run may not reach. What killed processes left is deleted. Raises DamagedError, before anything is
+        changed, for a checkpoint of which a file is missing or damaged.
         """
         last, best, step = self.checkpoint("last"), self.checkpoint("best"), -1
         if repair_checkpoint(last):
@@ -196,6 +196,9 @@ class RunFolder:
             clean_temporaries(folder)
         for log in (self.metrics, self.results):
             log.cut(step)
+        for grid in (self.path / "samples").glob("step-*.png"):
+            if (number := grid.stem[5:]).isdecimal() and int(number) > step:
+                grid.unlink()
 
     def close(self) -> None:
         """Release the folder's lock, if it is held."""

@@ -8,10 +8,12 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from ganzoo.engine.ema import Averaged
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Optim
 from ganzoo.masks.roles import Roles
+from ganzoo.step import Step
 from tests.support.stand_in_methods import (
     BuiltAtSetup,
     EncodeDecode,
@@ -185,6 +187,43 @@ def test_dropout_depends_on_the_step_alone() -> None:
     assert not torch.equal(outcome(4), outcome(5))
 
 
+class Dropping(TwoPlayers):
+    """Two phases, whose losses are what the dropout of one network each leaves of an image of one value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn: list[float] = []
+
+    def generator_losses(self, step: Step) -> dict[str, Tensor]:
+        return self.record("G", step)
+
+    def critic_losses(self, step: Step) -> dict[str, Tensor]:
+        return self.record("D", step)
+
+    def record(self, name: str, step: Step) -> dict[str, Tensor]:
+        left = self.networks[name](torch.ones_like(step["real_A"]))
+        loss = (left * torch.linspace(0, 1, left.numel()).view_as(left)).mean()
+        self.drawn.append(float(loss))
+        return {"loss": loss}
+
+
+def test_dropout_differs_between_processes_micro_batches_and_phases(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn(process: int) -> list[float]:
+        networks = {name: nn.Sequential(nn.Conv2d(3, 64, 1), nn.Dropout()) for name in ("G", "D")}
+        for network in networks.values():
+            nn.init.ones_(network[0].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(network[0].bias)  # type: ignore[arg-type]
+        method = Dropping()
+        engine = engine_of(method, networks)
+        monkeypatch.setattr(Accelerator, "process_index", property(lambda self: process))
+        engine.step([batch_step(), batch_step()])
+        return method.drawn
+
+    first, second = drawn(0), drawn(1)
+    assert first == drawn(0) and len(first) == 4
+    assert len({*first, *second}) == 8
+
+
 def test_the_average_follows_its_formula_and_is_used_in_evaluation() -> None:
     method = Toy(lambda image: image.mean())
     engine = engine_of(method, lr=0.1, ema=0.75)
@@ -208,6 +247,17 @@ def test_averaged_buffers_are_copies_not_averages() -> None:
     assert engine.average is not None
     for averaged, source in zip(engine.average.networks["G"].buffers(), network.buffers(), strict=True):
         assert torch.equal(averaged, source)
+
+
+def test_a_network_without_parameters_has_an_average() -> None:
+    method = TwoPlayers()
+    networks = {"G": nn.Conv2d(3, 3, 1), "D": nn.Conv2d(3, 3, 1)}
+    engine = engine_of(method, networks, ema=0.5)
+    average = Averaged({**engine.networks, "fixed": nn.BatchNorm2d(3, affine=False)}, 0.5)
+    average.sources["fixed"](torch.rand(2, 3, 4, 4))
+    average.update()
+    averaged, source = (dict(one["fixed"].named_buffers()) for one in (average.networks, average.sources))
+    assert torch.equal(averaged["running_mean"], source["running_mean"]) and source["running_mean"].min() > 0
 
 
 def test_learning_rates_are_base_times_optim_times_factor() -> None:

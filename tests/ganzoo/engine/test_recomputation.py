@@ -70,6 +70,33 @@ def test_gradients_draws_and_statistics_are_the_same_in_less_memory(name: str) -
     assert measure_tensors(lambda: network(images), CPU) > 0  # runs as it is, nothing is computed again
 
 
+class Watched(nn.Module):
+    """A network whose buffers change in each forward pass, and whose output depends on them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.Sequential(
+            nn.utils.spectral_norm(nn.Conv2d(3, 4, 3)), nn.InstanceNorm2d(4, track_running_stats=True), nn.ReLU()
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        output: Tensor = self.block(images)
+        return output
+
+
+def test_buffers_of_any_kind_change_once_and_are_those_of_the_forward_pass() -> None:
+    results = []
+    for again in (False, True):
+        torch.manual_seed(0)
+        network = Watched()
+        if again:
+            recompute_blocks(network)
+        results.append(gradients(network, torch.rand(2, 3, 9, 9, generator=torch.Generator().manual_seed(0))))
+    assert {"block.0.weight_u", "block.1.running_var", "gradient of block.0.weight_orig"} <= results[0].keys()
+    for key, expected in results[0].items():
+        assert torch.equal(results[1][key], expected), key
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_copy_of_a_network_keeps_its_weights_when_the_original_is_trained(name: str) -> None:
     torch.manual_seed(0)

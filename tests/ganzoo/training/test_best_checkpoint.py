@@ -13,6 +13,7 @@ from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluation
 from ganzoo.interfaces import Callback, RunInfo
+from ganzoo.report.run_log import RunLog
 from ganzoo.training.progress import Progress
 from ganzoo.training.run import Run
 from tests.support.tiny_run import lines
@@ -159,3 +160,17 @@ def test_an_evaluation_without_the_best_value_counts_as_no_improvement() -> None
 def test_patience_without_a_best_value_is_refused(home: Path, tmp_path: Path) -> None:
     with pytest.raises(GanzooError, match=r"evaluate\.best: patience needs 'best', the metric value to improve"):
         package.run(home / "tiny.yaml", "evaluate.patience=2", "evaluate.best=null", root=tmp_path)
+
+
+@pytest.mark.parametrize(("steps", "early"), [(8, True), (3, False)])
+def test_a_run_ends_early_only_before_its_full_length(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int, early: bool
+) -> None:
+    """The patience ends after step 3."""
+    monkeypatch.setattr("ganzoo.training.loop.evaluate_now", PlannedEvaluations(9.0, 1.0, 2.0, 3.0))
+    words = ("evaluate.every=1", "evaluate.patience=2", "train.sample=0", f"train.steps={steps}")
+    package.run(home / "tiny.yaml", *words, root=tmp_path)
+    folder = tmp_path / "tiny/default"
+    assert steps_of(tmp_path) == 3
+    assert ("ended-early" in [one["event"] for one in lines(folder / "events.jsonl")]) is early
+    assert RunLog(folder).status() == ("ended early" if early else "finished") + " at step 3"

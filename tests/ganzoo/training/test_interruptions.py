@@ -1,4 +1,4 @@
-"""Ctrl-C: the first saves and stops after the step and says so, the second stops at once and says so."""
+"""Ctrl-C: the first saves and stops after the step and says so, also after the last; the second stops at once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from typing import Any
 
 import pytest
 
+import ganzoo as package
 from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import RunInterruptedError
+from ganzoo.evaluation.evaluator import Evaluation
+from ganzoo.training import loop
+from ganzoo.training.evaluation import evaluate_now
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
+from tests.support.tiny_run import lines
 
 ANNOUNCED = "ganzoo: stopping after this step; a second Ctrl-C stops at once, without saving"
 
@@ -54,3 +59,33 @@ def test_the_second_ctrl_c_says_from_which_step_the_run_resumes(
     assert str(caught.value) == text
     assert capfd.readouterr().err.strip() == ANNOUNCED
     assert read_progress(run.folder / "checkpoints/last")["step"] == 4
+
+
+@pytest.mark.parametrize("when", ["the last step", "its evaluation"])
+def test_a_signal_at_the_end_of_the_training_stops_before_the_final_evaluation(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    run = Run.prepare(home / "tiny.yaml", root=tmp_path)
+    if when == "the last step":
+        interrupt(run, 7, times=1)
+    else:
+        interrupted_evaluation(monkeypatch, at=8)
+    with pytest.raises(RunInterruptedError, match="stopped at step 8 and saved") as caught:
+        train(run)
+    assert caught.value.exit_code == 130
+    assert read_progress(run.folder / "checkpoints/last")["step"] == 8
+    results = run.folder / "results.jsonl"
+    assert not results.exists() or not lines(results)
+    package.run(home / "tiny.yaml", root=tmp_path)
+    assert [one["checkpoint"] for one in lines(results)] == ["last", "best"]
+
+
+def interrupted_evaluation(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """Make the evaluation of a step receive SIGINT."""
+
+    def evaluate(run: Run, step: int) -> Evaluation:
+        if step == at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return evaluate_now(run, step)
+
+    monkeypatch.setattr(loop, "evaluate_now", evaluate)

@@ -210,6 +210,11 @@ def test_runs_and_recipes_that_name_what_is_deleted_are_listed(
     ]
     keeping = users_of(plan_keeping([Path("runs/tiny/default")], ["last", "best"]), Path("runs"))
     assert keeping == lines[1:]
+    step = plan_keeping([Path("runs/tiny/default")], ["step-4"])
+    assert users_of(step, Path("runs")) == lines[:1]
+    remove([one for one in step if one.checkpoint == "best"])  # now the run's name means last
+    assert users_of(plan_keeping([Path("runs/tiny/default")], ["step-4"]), Path("runs")) == lines[:1]
+    assert users_of(plan_keeping([Path("runs/tiny/default")], ["last"]), Path("runs")) == lines[1:]
     code, _, err = run("runs", "rm", "tiny/default")
     assert code == 2 and "warning: runs/mine/run names it" in err
 
@@ -223,6 +228,18 @@ def test_a_misspelt_or_damaged_checkpoint_to_keep_deletes_nothing(root: Path, ru
     code, _, err = run(*words)
     assert code == 2 and "the checkpoint last is damaged" in err and err.count("\n") == 1
     assert sorted(one.name for one in checkpoints.iterdir()) == ["best", "last", "step-4"]
+
+
+@pytest.mark.parametrize("name", ["networks/G_AB.safetensors", "optimizers.safetensors", "progress.json"])
+def test_no_checkpoint_is_deleted_beside_a_kept_one_that_is_incomplete(root: Path, run: Run, name: str) -> None:
+    checkpoints = root / "tiny/default/checkpoints"
+    (checkpoints / "last" / name).write_bytes(b"{")
+    code, _, err = run("runs", "--root", root, "keep", "tiny/default", "--yes")
+    assert code == 2 and "the checkpoint last is damaged, so the others are not deleted" in err
+    assert name in err and err.count("\n") == 1
+    assert sorted(one.name for one in checkpoints.iterdir()) == ["best", "last", "step-4"]
+    code, _, _ = run("runs", "--root", root, "keep", "tiny/default", "--checkpoint", "step-4", "--yes")
+    assert code == 0 and [one.name for one in checkpoints.iterdir()] == ["step-4"]
 
 
 def test_a_run_is_deleted_from_within_and_however_often_it_is_named(

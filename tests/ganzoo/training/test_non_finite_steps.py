@@ -85,3 +85,25 @@ def test_a_step_that_is_not_finite_undoes_no_earlier_one(tmp_path: Path, monkeyp
     recipe.write_text(yaml.safe_dump(settings))
     package.run(recipe, root=tmp_path)
     assert {index for index in undone if index >= 3} == {index for index in changed if index >= 3} != {3, 4, 5, 6}
+
+
+def test_a_phase_that_is_not_finite_is_skipped_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The generators keep their weights of before; the discriminators are trained on."""
+    from ganzoo_cyclegan.method import CycleGAN
+
+    original = CycleGAN.generator_losses
+
+    def broken(self: CycleGAN, step: Any) -> dict[str, torch.Tensor]:
+        losses = original(self, step)
+        return losses if step.index < 2 else losses | {"identity_A": losses["identity_A"] * float("nan")}
+
+    monkeypatch.setattr(CycleGAN, "generator_losses", broken)
+    recipe = write_recipe(tmp_path, train={"sample": 0, "keep": 2}, evaluate={"metrics": [], "every": 0, "best": None})
+    with pytest.raises(GanzooError, match="The checkpoint last has the last finite weights"):
+        package.run(recipe, "train.patience=2", root=tmp_path)
+    assert "step 3: generator/identity_A is not finite; skipped: generator (1 in a row)" in capsys.readouterr().out
+    before, after = (tmp_path / "tiny/default/checkpoints" / name / "networks" for name in ("step-2", "last"))
+    same = {file.stem: file.read_bytes() == (after / file.name).read_bytes() for file in before.iterdir()}
+    assert same == {"G_AB": True, "G_BA": True, "D_A": False, "D_B": False}

@@ -12,6 +12,7 @@ import pytest
 import ganzoo as package
 from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import GanzooError, MissingResourceError, SettingsChangedError
+from ganzoo.report.run_log import RunLog
 from ganzoo.training.run import Run
 from tests.support.killed_runs import train_until
 from tests.support.tiny_run import assert_same, everything, lines, write_recipe
@@ -149,3 +150,17 @@ def test_a_step_may_be_divided_otherwise_when_it_has_as_many_images(
     assert read_progress(tmp_path / "tiny/default/checkpoints/last")["step"] == 6
     with pytest.raises(SettingsChangedError, match=r"train\.accumulate: 2 → 3"):
         package.run(recipe, "train.batch=2", "train.accumulate=3", "train.steps=8", root=tmp_path)
+
+
+def test_a_run_taken_back_to_an_earlier_step_loses_its_later_sample_grids(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = write_recipe(tmp_path, train={"sample": 2, "keep": 4}, evaluate={"metrics": [], "every": 0, "best": None})
+    package.run(recipe, root=tmp_path)
+    folder = tmp_path / "tiny/default"
+    shutil.rmtree(folder / "checkpoints/last")
+    shutil.copytree(folder / "checkpoints/step-4", folder / "checkpoints/last")
+    capsys.readouterr()
+    package.run(recipe, "train.steps=6", root=tmp_path)
+    assert [step for step, _ in RunLog(folder).samples] == [2, 4, 6]
+    assert f"{folder}/samples/step-0000006.png\n" in capsys.readouterr().out
