@@ -12,7 +12,9 @@ import ganzoo as package
 from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluation
+from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.interfaces import Callback, RunInfo
+from ganzoo.provenance.record import read_records
 from ganzoo.report.run_log import RunLog
 from ganzoo.training.progress import Progress
 from ganzoo.training.run import Run
@@ -174,3 +176,21 @@ def test_a_run_ends_early_only_before_its_full_length(
     assert steps_of(tmp_path) == 3
     assert ("ended-early" in [one["event"] for one in lines(folder / "events.jsonl")]) is early
     assert RunLog(folder).status() == ("ended early" if early else "finished") + " at step 3"
+
+
+def test_the_values_of_best_are_of_its_weights(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Step 1 is the best of three: its weights are in ``best`` and in ``step-1``, those of step 3 in ``last``."""
+    monkeypatch.setattr("ganzoo.training.loop.evaluate_now", PlannedEvaluations(9.0, 1.0, 2.0, 3.0))
+    words = ("evaluate.every=1", "train.sample=0", "train.keep=1", "train.steps=3")
+    package.run(home / "tiny.yaml", *words, root=tmp_path)
+    folder = tmp_path / "tiny/default"
+    trained = {one.checkpoint: one.values for one in read_records(folder / "results.jsonl")}
+    assert trained.keys() == {"last", "best"}
+    evaluated = {}
+    for name in ("last", "best", "step-1", "step-2", "step-3"):
+        (record,) = evaluate_targets([folder], checkpoint=name, out=tmp_path / f"{name}.jsonl")
+        evaluated[name] = record["values"]
+    assert evaluated["best"] == evaluated["step-1"] == trained["best"]
+    assert evaluated["last"] == evaluated["step-3"] == trained["last"]
+    for name in trained["best"]:
+        assert len({evaluated[step][name] for step in ("step-1", "step-2", "step-3")}) == 3

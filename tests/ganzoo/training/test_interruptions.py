@@ -14,11 +14,12 @@ import ganzoo as package
 from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import RunInterruptedError
 from ganzoo.evaluation.evaluator import Evaluation
+from ganzoo.testing.two_processes import run_two_processes
 from ganzoo.training import loop
 from ganzoo.training.evaluation import evaluate_now
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
-from tests.support.tiny_run import lines
+from tests.support.tiny_run import lines, write_recipe
 
 ANNOUNCED = "ganzoo: stopping after this step; a second Ctrl-C stops at once, without saving"
 
@@ -89,3 +90,49 @@ def interrupted_evaluation(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
         return evaluate_now(run, step)
 
     monkeypatch.setattr(loop, "evaluate_now", evaluate)
+
+
+DRIVER = """
+import os, signal, sys
+from ganzoo.data.loader import DamagedImage
+from ganzoo.training.guards import StepGuard
+from ganzoo.training.loop import train
+from ganzoo.training.run import Run
+
+second, check = os.environ["RANK"] == "1", StepGuard.check
+
+def with_trouble(self, index, batches, losses, flags, stop):
+    if second and index == 1:
+        batches[0].damaged.append(DamagedImage("A", 0, "00.png: planted"))
+    return check(self, index, batches, losses, flags, stop)
+
+StepGuard.check = with_trouble
+run = Run.prepare(sys.argv[1], root=sys.argv[2])
+step = run.engine.step
+
+def interrupted(micros):
+    if second and micros[0].index == 3:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return step(micros)
+
+run.engine.step = interrupted
+try:
+    train(run)
+except Exception as error:
+    print(error, flush=True)
+    os._exit(error.exit_code)
+"""
+
+
+def test_a_signal_to_one_of_two_processes_stops_both_and_a_damaged_image_of_one_stops_none(tmp_path: Path) -> None:
+    driver, recipe = tmp_path / "driver.py", write_recipe(tmp_path, train={"sample": 0, "save": 8})
+    driver.write_text(DRIVER)
+    first, second = run_two_processes(driver, recipe, tmp_path / "runs")
+    assert (first.returncode, second.returncode) == (0, 128 + signal.SIGTERM), first.stderr + second.stderr
+    folder = tmp_path / "runs/tiny/default"
+    text = f"{folder}: stopped at step 4 and saved; the same command resumes it"
+    assert text in first.stdout and text in second.stdout
+    assert read_progress(folder / "checkpoints/last")["step"] == 4
+    events = {one["event"]: one for one in lines(folder / "events.jsonl")}
+    assert (events["image-replaced"]["step"], events["image-replaced"]["why"]) == (2, "00.png: planted")
+    assert events["stopped"]["step"] == 4
