@@ -33,7 +33,7 @@ def studio_command(
     precision: str,
     device: str,
 ) -> None:
-    """Open a web page for RUNS: translate images, paint masks, turn styles, compare runs, watch training.
+    """Open a web page for RUNS: translate images, paint masks, change styles, compare runs, watch training.
 
     RUNS are runs, folders of them (default: runs), published folders, or models on the hub (hf:USER/NAME). The page can
     read no other folder. It listens on this machine only, unless --host says otherwise. Needs pip install

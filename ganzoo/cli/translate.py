@@ -84,8 +84,8 @@ def read_tile(context: click.Context, parameter: click.Parameter, text: str) -> 
 @click.option(
     "--batch",
     type=click.IntRange(1),
-    help="Most images of equal size to translate together; large ones are always translated one by one.  "
-    "[default: 4 on a CPU for images of 64×64 pixels, 1 for larger ones; 8 on other devices]",
+    help="Largest number of images of equal size to translate together; large ones are always translated one by one.  "
+    "[default: 4 on a CPU, with at most as many pixels as 4 images of 64×64; 8 on other devices]",
 )
 @click.option(
     "--workers",

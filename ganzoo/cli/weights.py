@@ -53,7 +53,7 @@ def list_weights(as_json: bool) -> None:
 def get_weights(wanted: tuple[str, ...]) -> None:
     """Download missing weights.
 
-    WANTED are names of weights, or recipes (*.yaml), with overrides, whose maskers, losses and metrics need weights.
+    WANTED are names of weights, or recipes (*.yaml), with overrides, whose parts need weights: networks, losses, …
     """
     recipes = [word for word in wanted if word.endswith((".yaml", ".yml"))]
     overrides = [word for word in wanted if "=" in word]
