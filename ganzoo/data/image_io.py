@@ -269,7 +269,7 @@ def open_image(path: ImageFile) -> Iterator[Image.Image]:
                 register_heif_opener()
             with Image.open(file) as image:
                 if _is_copy(image):
-                    image.seek(page_numbers(image)[0])
+                    page_numbers(image)  # leaves it at the first page
                 yield image
     except (GanzooError, MemoryError):
         raise
@@ -298,12 +298,19 @@ def page_numbers(image: Image.Image) -> list[int]:
         return [0]
     pages = []
     for number in range(image.n_frames):  # type: ignore[attr-defined]
-        image.seek(number)
+        seek_page(image, number)
         if not _is_copy(image):
             pages.append(number)
     pages = pages or [0]
-    image.seek(pages[0])
+    seek_page(image, pages[0])
     return pages
+
+
+def seek_page(image: Image.Image, number: int) -> None:
+    """Go to a page or frame of an open image, without the palette that Pillow keeps of another page of a TIFF file."""
+    image.seek(number)
+    if image.format == "TIFF" and image.mode not in ("P", "PA"):
+        image.palette = None
 
 
 def _is_copy(image: Image.Image) -> bool:

@@ -6,16 +6,20 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from ganzoo.data.domain_io import DomainIO
-from ganzoo.data.image_io import open_image, page_numbers
+from ganzoo.data.image_io import open_image, page_numbers, seek_page
 from ganzoo.errors import GanzooError
 
 PROFILE_MODES = {b"RGB ": ("RGB", "RGBA"), b"GRAY": ("L", "LA", "I;16")}
 """The colour space that an ICC profile names in its header → the modes of images that it fits."""
+
+_PROFILE, _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 34675, 282, 283, 296  # TIFF tags
+_UNITS_PER_INCH = {2: 1.0, 3: 2.54}  # the tag's value; without the tag it is 2, the inch
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Page:
         alpha = None
         if image.has_transparency_data and not domain_io.classes:
             alpha = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))[:, :, 3]
-        profile, resolution = image.info.get("icc_profile"), image.info.get("dpi")
+        profile, resolution = _profile_and_resolution(image)
         numbers = [float(one) for one in resolution] if isinstance(resolution, tuple) else []
         if len(numbers) != 2 or not all(math.isfinite(one) and one > 0 for one in numbers):
             resolution = None
@@ -73,6 +77,18 @@ class Page:
         return self.profile if mode in PROFILE_MODES.get(self.profile[16:20], ()) else b""
 
 
+def _profile_and_resolution(image: Image.Image) -> tuple[Any, Any]:
+    """Return the ICC profile and the pixels per inch that the present page of an open image names, not verified.
+
+    Those of a TIFF file are read from the page's tags: ``info`` keeps what another page has, and 1 where none has any.
+    """
+    tags = getattr(image, "tag_v2", None)
+    if tags is None:
+        return image.info.get("icc_profile"), image.info.get("dpi")
+    scale = _UNITS_PER_INCH.get(tags.get(_UNIT, 2), 0)
+    return tags.get(_PROFILE), (tags.get(_X_RESOLUTION, 0) * scale, tags.get(_Y_RESOLUTION, 0) * scale)
+
+
 def read_pages(path: Path, domain_io: DomainIO) -> Iterator[Page]:
     """Yield the pages or frames of an image file; other files have one. Raises GanzooError for an unreadable file."""
     if path.suffix.lower() == ".npy":
@@ -81,7 +97,7 @@ def read_pages(path: Path, domain_io: DomainIO) -> Iterator[Page]:
     with open_image(path) as image:
         numbers = page_numbers(image)
         for i, number in enumerate(numbers):
-            image.seek(number)
+            seek_page(image, number)
             yield Page.of(image, domain_io, path, page_label(i) if len(numbers) > 1 else "")
 
 

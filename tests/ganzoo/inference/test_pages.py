@@ -12,10 +12,10 @@ from PIL import Image, ImageCms
 
 import ganzoo as package
 from ganzoo.data.domain_io import DomainIO
-from ganzoo.data.image_io import read_image
+from ganzoo.data.image_io import from_pil, read_image
 from ganzoo.errors import GanzooError
 from ganzoo.inference.files import translate_files
-from ganzoo.inference.pages import Page
+from ganzoo.inference.pages import Page, read_page, read_pages
 from tests.support.command_line import Command
 from tests.support.random_images import noise, save
 from tests.support.tiny_run import write_recipe
@@ -217,3 +217,59 @@ def test_a_resolution_that_is_no_number_is_left_out(resolution: tuple[float, ...
     image = Image.new("RGB", (4, 4))
     image.info["dpi"] = resolution
     assert Page.of(image, DomainIO(3)).resolution is None
+
+
+class TestPagesOfOneTiff:
+    """What Pillow knows of one page of a TIFF file stays when it goes to another one, in either direction."""
+
+    def save(self, file: Path, images: list[Image.Image], tags: list[dict[int, Any]] | None = None) -> Path:
+        for image, own in zip(images, tags or [{}] * len(images), strict=True):
+            image.encoderinfo = {"tiffinfo": own}  # else Pillow takes the first one's
+        images[0].save(file, save_all=True, append_images=images[1:], tiffinfo=(tags or [{}])[0])
+        return file
+
+    @pytest.mark.parametrize("mode", ["L", "RGB", "LA", "I;16"])
+    @pytest.mark.parametrize("palette_first", [False, True])
+    def test_a_palette_colours_its_own_page_only(self, tmp_path: Path, mode: str, palette_first: bool) -> None:
+        kinds = {"L": noise(16, 16), "RGB": noise(16, 16, 3), "LA": noise(16, 16, 2)}
+        plain = Image.fromarray(kinds[mode] if mode in kinds else noise(16, 16).astype(np.uint16) * 257)
+        palette = Image.fromarray(noise(16, 16, 3)).quantize(16)
+        images = [palette, plain] if palette_first else [plain, palette]
+        expected = [from_pil(image, 3) for image in images]
+        file = self.save(tmp_path / "a.tif", images)
+        pages = [page.pixels for page in read_pages(file, DomainIO(3))]
+        np.testing.assert_array_equal(pages, expected)
+
+    def test_a_small_copy_with_a_palette_does_not_colour_the_image(self, tmp_path: Path) -> None:
+        palette = Image.fromarray(noise(16, 16, 3)).quantize(16)
+        plain = Image.fromarray(noise(16, 16))
+        file = self.save(tmp_path / "a.tif", [palette, plain], [{254: 1}, {}])
+        np.testing.assert_array_equal(read_image(file, 3), from_pil(plain, 3))
+
+    @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+    def test_profile_and_resolution_are_those_of_the_page(self, tmp_path: Path, order: list[int]) -> None:
+        images = [Image.fromarray(noise(8, 8, 3)) for _ in range(2)]
+        tags: list[dict[int, Any]] = [{34675: b"profile", 282: 300.0, 283: 150.0, 296: 2}, {282: 3.0, 283: 2.0, 296: 1}]
+        file = self.save(tmp_path / "a.tif", [images[i] for i in order], [tags[i] for i in order])
+        pages = [*read_pages(file, DomainIO(3))]
+        assert [(page.profile, page.resolution) for page in pages] == [
+            [(b"profile", (300.0, 150.0)), (b"", None)][i] for i in order
+        ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({}, None),
+        ({282: 100.0}, None),
+        ({282: 0.0, 283: 0.0}, None),
+        ({282: 100.0, 283: 50.0}, (100, 50)),
+        ({282: 100.0, 283: 50.0, 296: 3}, (254, 127)),
+        ({282: 100.0, 283: 50.0, 296: 1}, None),
+    ],
+)
+def test_the_resolution_of_a_tiff_is_that_of_its_tags(
+    tmp_path: Path, tags: dict[int, Any], expected: tuple[float, float] | None
+) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "a.tif", tiffinfo=tags)
+    assert read_page(tmp_path / "a.tif", DomainIO(1)).resolution == (expected and pytest.approx(expected))
