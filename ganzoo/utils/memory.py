@@ -15,6 +15,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+CONTROL_GROUP = Path("/sys/fs/cgroup")
+"""The folder in which Linux describes the control group of a container (version 2)."""
+
 
 def peak_memory(device: torch.device) -> int:
     """Return the peak memory of this process on a CUDA GPU or a CPU, in bytes; 0 if it is unknown, as on other devices.
@@ -87,7 +90,8 @@ class _Allocations(TorchDispatchMode):
 def free_memory(device: torch.device) -> int:
     """Return the bytes of memory that tensors can still take on a device; 0 if it is unknown.
 
-    On a CPU it is also limited by the control group of the process, as in containers.
+    On a CPU it is also limited by the control group of the process, as in containers. Cached files that the system
+    drops first (``inactive_file``) count as free there, too.
     """
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -96,6 +100,7 @@ def free_memory(device: torch.device) -> int:
         return 0
     free: int = psutil.virtual_memory().available
     with suppress(OSError, ValueError):  # without a limit the file says "max"
-        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
-        free = min(free, max(0, limit - used))
+        limit, used = (int((CONTROL_GROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
+        counts = dict(line.split() for line in (CONTROL_GROUP / "memory.stat").read_text().splitlines())
+        free = min(free, max(1, limit - used + int(counts.get("inactive_file", 0))))
     return free

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from ganzoo.utils import memory
 from ganzoo.utils.memory import free_memory, measure_tensors
 
 CPU = torch.device("cpu")
@@ -42,3 +46,23 @@ def test_tensors_of_a_trace_have_no_memory() -> None:
 def test_free_memory_of_a_cpu_is_known_and_that_of_other_devices_is_not() -> None:
     assert free_memory(CPU) > 1 << 20
     assert free_memory(torch.device("meta")) == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "cached", "expected"),
+    [
+        ("100000", 99_000, 60_000, 61_000),
+        ("100000", 99_000, 0, 1_000),
+        ("100000", 100_000, 0, 1),  # full, and not unknown
+        ("max", 99_000, 0, None),
+    ],
+)
+def test_cached_files_of_a_container_are_free_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, used: int, cached: int, expected: int | None
+) -> None:
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    (tmp_path / "memory.current").write_text(f"{used}\n")
+    (tmp_path / "memory.stat").write_text(f"anon 1000\nfile {cached + 7}\ninactive_file {cached}\nactive_file 7\n")
+    monkeypatch.setattr(memory, "CONTROL_GROUP", tmp_path)
+    free = free_memory(CPU)
+    assert free == expected if expected else free > 1 << 20
