@@ -20,7 +20,7 @@ from ganzoo.inference.summary import Request, Summary, report
 from ganzoo.inference.tiles import Tile, check_tile
 from ganzoo.inference.translator import Size, Translator
 from ganzoo.inference.videos import Steadiness, check_domains, check_steadiness, translate_video
-from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, given_name
+from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, given_name, provided_roles
 
 STEADY = Steadiness()
 """One style for a video, and masks that are not averaged."""
@@ -206,7 +206,7 @@ def _check_given(folder: Path, masks: Roles) -> None:
         masks: its maskers; roles that do not change translations are among them only if their masks are saved.
     """
     missing = [role for role in masks.maskers if "given" in masks.needs(role)]
-    if any(role in TRANSLATION_ROLES for role in missing):
+    if provided_roles(masks):
         served = ", ".join(role for role in missing if given_name(masks, role, "A") == "given_mask_A")
         raise GanzooError(
             f"{folder}: the run's masks in the role {served} come from its data set, and these images have none: "

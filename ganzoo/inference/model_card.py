@@ -59,7 +59,7 @@ def write_card(
     metadata = f"---\n{dump_yaml(_metadata(card, config, networks, values))}---\n"
     sections = [
         _introduction(card, config, networks),
-        _usage(card, config),
+        _usage(card, config, networks),
         _data(card, config, networks),
         _preprocessing(config),
         _values(values),
@@ -130,25 +130,34 @@ Translates images between two domains, A and B. Trained with ganzoo
 {image}"""
 
 
-def _usage(card: Card, config: PublishedConfig) -> str:
+def _usage(card: Card, config: PublishedConfig, networks: Networks) -> str:
     name = f"hf:{card.name}" if card.name else "FOLDER"
     note = "" if card.name else "\n`FOLDER` is the folder of this file, or `hf:USER/NAME` once it is on the hub.\n"
-    directions = config.preprocessing["directions"]
+    directions, mask = config.preprocessing["directions"], config.preprocessing["mask"]
+    direction = directions[0] if directions else "AB"
+    method: type[Method] = networks.recipe.method.component.load()
+    chosen = directions[:1] != [*method.directions[:1]]
+    arguments = ['"image.png"', *([f'"{direction}"'] if chosen else ()), *(['mask="mask.png"'] if mask else ())]
+    if mask:
+        note += (
+            "\nTranslations need a mask for each image: `MASKS` is a folder of masks with the names of the images.\n"
+        )
     packages = sorted({one.package for one in config.components})
     return f"""## How to use it
 
 ```sh
 pip install {" ".join(packages)}
-ganzoo translate {name} IMAGES -o OUT --direction {directions[0] if directions else "AB"}
+ganzoo translate {name} IMAGES -o OUT --direction {direction}{" --mask MASKS" if mask else ""}
 ```
 
 ```python
 import ganzoo
 
-image = ganzoo.load("{name}").translate("image.png")
+image = ganzoo.load("{name}").translate({", ".join(arguments)})
 ```
 
-Directions: {", ".join(directions)}. `ganzoo export {name} -o model.onnx` writes a file that needs no ganzoo.
+Directions: {", ".join(directions)}. `ganzoo export {name} -o model.onnx{f" --direction {direction}" if chosen else ""}`
+writes a file that needs no ganzoo.
 {note}"""
 
 

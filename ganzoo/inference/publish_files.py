@@ -21,7 +21,7 @@ from ganzoo.engine.checkpoint_files import (
 from ganzoo.errors import GanzooError, one_line
 from ganzoo.inference.scrub import scrub, scrub_recipe
 from ganzoo.inference.translator import Translator
-from ganzoo.masks.roles import TRANSLATION_ROLES
+from ganzoo.masks.roles import TRANSLATION_ROLES, provided_roles
 from ganzoo.provenance.fingerprint import weights_key
 from ganzoo.provenance.record import is_record
 from ganzoo.recipe.losses import loss_slot
@@ -160,9 +160,9 @@ def preprocessing(translator: Translator) -> dict[str, Any]:
     """Return how images become tensors and back, for programs that do not have ganzoo.
 
     It has ``size``, the height and width that a scaled image just covers; ``resample``, the filter for images;
-    ``tensors``, the range of values there; ``directions``; and for each of the ``domains`` its ``channels``, the number
-    of ``classes`` of label maps (0: these are images), and ``range``, the values in files that become −1 and 1 (None: 0
-    and 255).
+    ``tensors``, the range of values there; ``directions``; ``mask``, whether translations need a mask of each image;
+    and for each of the ``domains`` its ``channels``, the number of ``classes`` of label maps (0: these are images), and
+    ``range``, the values in files that become −1 and 1 (None: 0 and 255).
     """
     return {
         "size": to_plain(translator.trained_size),
@@ -170,6 +170,7 @@ def preprocessing(translator: Translator) -> dict[str, Any]:
         "resample": translator.recipe.images.filter,
         "tensors": [-1, 1],
         "directions": [one for one in translator.method.directions if not translator.missing[one]],
+        "mask": bool(provided_roles(translator.method.masks)),
         "domains": {
             domain: {"channels": io.channels, "classes": io.classes, "range": to_plain(io.value_range)}
             for domain, io in translator.domain_io.items()
@@ -180,20 +181,23 @@ def preprocessing(translator: Translator) -> dict[str, Any]:
 def require_same(run: Translator, published: Translator) -> None:
     """Check that a published folder translates a random image as its run does, to the bit, in every direction.
 
+    If the run's masks come from its data set, the image has a random mask.
+
     Raises GanzooError if it does not.
     """
     for direction in preprocessing(run)["directions"]:
         draws = torch.Generator().manual_seed(0)
         image = torch.rand(1, run.channels[direction[0]], 64, 64, generator=draws) * 2 - 1
-        results = [_translated(one, image, direction) for one in (run, published)]
+        mask = torch.rand(1, 1, 64, 64, generator=draws) if provided_roles(run.method.masks) else None
+        results = [_translated(one, image, direction, mask) for one in (run, published)]
         if not (results[0] == results[1] if isinstance(results[0], str) else torch.equal(*results)):  # type: ignore
             raise GanzooError(f"not published: the copy translates {direction} differently from the run")
 
 
-def _translated(translator: Translator, image: Tensor, direction: str) -> Tensor | str:
-    """Return the translation; or the error, if the method needs a mask that only the user or the data can give."""
+def _translated(translator: Translator, image: Tensor, direction: str, mask: Tensor | None) -> Tensor | str:
+    """Return the translation; or the error, if a network takes no image of this size, for example."""
     try:
-        return translator.translate(image, direction)
+        return translator.translate(image, direction, mask=mask)
     except GanzooError as error:
         return str(error)
 

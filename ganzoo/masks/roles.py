@@ -326,3 +326,8 @@ def mask_role(masks: Container[str]) -> str:
             return role
     roles = " and ".join(TRANSLATION_ROLES)
     raise GanzooError(f"this run translates without a mask: it has no masker in the roles {roles}")
+
+
+def provided_roles(masks: Roles) -> list[str]:
+    """Return the roles that change translations and whose masks come from the data set, so a user must provide one."""
+    return [role for role in TRANSLATION_ROLES if role in masks and "given" in masks.needs(role)]

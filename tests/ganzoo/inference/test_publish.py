@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 import ganzoo
 from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.inference import publish
-from ganzoo.inference.publish_files import read_state_dict
+from ganzoo.inference.publish_files import read_state_dict, require_same
 from ganzoo.inference.scrub import scrub_text
 from ganzoo.provenance.fingerprint import weights_key
 from ganzoo.training.inventory import summarize
@@ -102,6 +102,24 @@ def test_runs_of_other_methods_translate_the_same(recipe: Mapping[str, Any], tmp
     images = random_images(run)
     results = [ganzoo.load(place, device="cpu").translate(images) for place in (run, tmp_path / "out")]
     assert torch.equal(*results) and results[0].std() > 0.001
+
+
+@pytest.mark.parametrize(
+    "maskers",
+    [{"input": {"masker": "file"}}, {"input": {"masker": "file"}, "composite": {"masker": "shared", "role": "input"}}],
+    ids=len,
+)
+def test_a_copy_that_translates_differently_is_noticed_if_masks_come_from_the_data_set(
+    tmp_path: Path, maskers: Mapping[str, Any]
+) -> None:
+    recipe = {"method": "mask_cyclegan", "networks": {"G": RESNET}, "maskers": maskers}
+    run = write_untrained_run(tmp_path / "run", recipe)
+    other = write_untrained_run(tmp_path / "other", {**recipe, "train": {"steps": 1, "seed": 1}})
+    ganzoo.publish(run, tmp_path / "out", licence="mit")
+    published, translator = (ganzoo.load(place, device="cpu") for place in (tmp_path / "out", run))
+    require_same(translator, published)
+    message = "not published: the copy translates AB differently from the run"
+    assert refusal(require_same, ganzoo.load(other, device="cpu"), published) == message
 
 
 def test_evaluating_it_gives_the_values_of_the_run_and_leaves_it_as_it_is(
