@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from ganzoo.cli.arguments import AS_JSON, echo
+from ganzoo.cli.usage_errors import RECIPE_SUFFIXES
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.utils.formatting import format_bytes
 from ganzoo.utils.program import program_name
@@ -55,8 +56,8 @@ def get_weights(wanted: tuple[str, ...]) -> None:
 
     WANTED are names of weights, or recipes (*.yaml), with overrides, whose parts need weights: networks, losses, …
     """
-    recipes = [word for word in wanted if word.endswith((".yaml", ".yml"))]
-    overrides = [word for word in wanted if "=" in word]
+    recipes = [word for word in wanted if word.endswith(RECIPE_SUFFIXES) and ("=" not in word or Path(word).is_file())]
+    overrides = [word for word in wanted if "=" in word and word not in recipes]
     if overrides and not recipes:
         raise GanzooError(f"{overrides[0]}: an override, but no recipe (*.yaml) is named")
     for name in [word for word in wanted if word not in recipes and word not in overrides]:

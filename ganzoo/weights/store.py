@@ -111,21 +111,28 @@ def local_path(entry: WeightsFile) -> Path | None:
 
     Raises GanzooError if GANZOO_WEIGHTS is set, but is not a folder.
     """
-    own = os.environ.get("GANZOO_WEIGHTS")
-    if own and not Path(own).is_dir():
-        raise GanzooError(f"GANZOO_WEIGHTS is {own!r}, which is not a folder")
-    folders = [*([Path(own)] if own else []), weights_folder()]
-    return next((folder / entry.file for folder in folders if (folder / entry.file).is_file()), None)
+    return next((folder / entry.file for folder in _folders() if (folder / entry.file).is_file()), None)
 
 
 def recorded() -> list[WeightsFile]:
-    """Return the downloaded files whose full checksum is not listed, each with the checksum of its first download."""
-    entries = []
-    for record in sorted(weights_folder().glob("*.json")):
+    """Return the downloaded files whose full checksum is not listed, each with the checksum of its first download.
+
+    Of two with one name, the one in the folder that is searched first counts. Raises GanzooError as ``local_path``.
+    """
+    entries: dict[str, WeightsFile] = {}
+    for record in [file for folder in _folders() for file in sorted(folder.glob("*.json"))]:
         entry = _read(record)
         if entry and (record.parent / entry.file).is_file():
-            entries.append(entry)
-    return entries
+            entries.setdefault(entry.name, entry)
+    return [*entries.values()]
+
+
+def _folders() -> list[Path]:
+    """Return the folders that are searched, in this order. Raises GanzooError as ``local_path``."""
+    own = os.environ.get("GANZOO_WEIGHTS")
+    if own and not Path(own).is_dir():
+        raise GanzooError(f"GANZOO_WEIGHTS is {own!r}, which is not a folder")
+    return [*([Path(own)] if own else []), weights_folder()]
 
 
 def weights_folder() -> Path:

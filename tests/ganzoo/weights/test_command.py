@@ -120,6 +120,23 @@ def test_overrides_change_the_recipe_and_need_one(run: Run, cache: Path, tmp_pat
     assert run("weights", "get", "test/net", "train.steps=3") == (2, "", message)
 
 
+def test_recipes_and_overrides_are_told_apart(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = write_recipe(tmp_path)
+    overrides = ["evaluate.metrics=[weighted]", "evaluate.best=null"]
+    for place in ("lr=0.1/recipe.yaml", "lr=0.1.yml"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        named = recipe.rename(tmp_path / place)
+        done = f"{named}: all weights that it needs are here\n"
+        assert run("weights", "get", named, *overrides) == (0, done, "")
+        assert run("weights", "get", named) == (0, done, "")
+        recipe = named
+    monkeypatch.chdir(tmp_path)
+    assert run("weights", "get", "lr=0.1.yml", *overrides)[0] == 0
+    assert run("weights", "get", recipe, "train.start=first.yaml") == (0, done, "")
+    message = "ganzoo: train.start=first.yaml: an override, but no recipe (*.yaml) is named\n"
+    assert run("weights", "get", "train.start=first.yaml") == (2, "", message)
+
+
 def test_all_missing_weights_of_a_recipe_are_reported(run: Run, server: FileServer, tmp_path: Path) -> None:
     server.statuses = [404, 404]
     metrics = [
@@ -157,6 +174,18 @@ def test_the_folder_option(run: Run, server: FileServer, tmp_path: Path) -> None
     assert server.asked == []
     assert os.environ["GANZOO_WEIGHTS"] == str(tmp_path / "own")
     assert run("weights", "--folder", tmp_path / "gone", "list")[0] == 2
+
+
+def test_a_copied_download_and_its_record_are_found_in_the_users_folder(
+    run: Run, server: FileServer, cache: Path, tmp_path: Path
+) -> None:
+    find(server.entry(name="elsewhere/net", file="else.pth", sha256=""))
+    cache.rename(tmp_path / "copy")
+    assert "elsewhere/net" not in listed(run)
+    assert listed(run, "--folder", tmp_path / "copy")["elsewhere/net"].endswith(f"  {tmp_path / 'copy/else.pth'}")
+    for command in ("path", "get"):
+        words = ("weights", "--folder", tmp_path / "copy", command, "elsewhere/net")
+        assert run(*words) == (0, f"{tmp_path / 'copy/else.pth'}\n", "")
 
 
 def test_an_unknown_name(run: Run) -> None:

@@ -137,6 +137,22 @@ def test_a_download_is_found_by_its_name(server: FileServer, cache: Path) -> Non
     assert recorded() == []
 
 
+def test_of_downloads_in_both_folders_the_users_own_counts(server: FileServer, own: Path, cache: Path) -> None:
+    find(server.entry(sha256=""))
+    for name in ("net.pth", "net.pth.json"):
+        (cache / name).rename(own / name)
+    first = server.entry()
+    assert recorded() == [lookup("test/net")] == [first]
+    assert find("test/net") == own / "net.pth"
+    server.content = b"a new version"
+    find(server.entry(file="other.pth", sha256="", size=0))
+    assert recorded() == [first]
+    (own / "net.pth").unlink()
+    assert recorded() == [lookup("test/net")] == [server.entry(file="other.pth")]
+    own.rename(own.with_name("gone"))
+    assert refusal(recorded) == f"GANZOO_WEIGHTS is {str(own)!r}, which is not a folder"
+
+
 def test_a_listed_file_is_found_by_its_name(server: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(plugins().registry.weights, "test/net", server.entry())
     assert listed()["test/net"] == server.entry()
