@@ -139,16 +139,13 @@ class FileWork:
         self.summary.failed[job.order] = reason
         self.summary.files_failed.add(job.number)
 
-    def _relative(self, job: Job) -> Path:
-        """Return the path of a job's translation below the folder of its mask and style."""
-        return Path(job.target.name) if self.output.is_file else job.target.relative_to(self.output.out)
-
     def _named(self, job: Job, page: str, role: str = "") -> Path:
         """Return the path of a page's translation, or of its mask in a role, below the folder for all of them."""
-        relative, variant = self._relative(job), Path(job.mask_option.label, job.style.label, role)
+        variant = Path(job.mask_option.label, job.style.label, role)
         if role:  # masks have the names of their images, so that --mask finds them
-            return variant / relative.with_name(f"{relative.stem}{page}.png")
-        return variant / self.output.named(relative, page)
+            mask = self.output.mask_path(job.source, job.target)
+            return variant / mask.with_name(f"{mask.name}{page}.png")
+        return variant / self.output.named(job.target.relative_to(self.output.out), page)
 
     def _write_image(self, translation: Tensor, item: Item, path: Path) -> None:
         domain_io, page = self.translator.domain_io[self.direction[1]], item.page

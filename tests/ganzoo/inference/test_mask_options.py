@@ -263,6 +263,18 @@ def test_python_reads_a_mask_as_the_command_line_does(masked: Path, images: Path
         )
 
 
+def test_saved_masks_of_an_image_whose_translation_is_named_are_found_by_mask(
+    masked: Path, images: Path, tmp_path: Path
+) -> None:
+    for name in ("00", "01.b"):
+        image = Path(shutil.copy(images / "deep/00.png", tmp_path / f"{name}.png"))
+        first, second, saved = (tmp_path / f"{name}-{word}" for word in ("first.jpg", "second.jpg", "saved"))
+        translate_files(masked, [image], first, size="original", save_masks=saved)
+        assert [one.name for one in (saved / "input").iterdir()] == [f"{name}.png"]
+        translate_files(masked, [image], second, size="original", masks=[saved / "input"])
+        assert np.array_equal(pixels(first), pixels(second))
+
+
 def test_discriminator_masks_of_source_and_translation_are_saved(
     discriminator_masked: Path, images: Path, tmp_path: Path
 ) -> None:

@@ -291,6 +291,7 @@ def test_masks_of_frames_are_averaged_before_the_threshold(run: Run, tmp_path: P
     for name, more in (("plain", ()), ("smooth", ("--smooth", 3))):
         done = run(*words, "-o", tmp_path / f"{name}.mkv", "--save-masks", tmp_path / name, *more)
         assert done[0] == 0, done[2]
+        assert (tmp_path / name / "composite/in-000000.png").is_file()
     plain, smooth = (
         np.stack([np.asarray(Image.open(one), np.float64) for one in sorted((tmp_path / name / "composite").iterdir())])
         for name in ("plain", "smooth")
