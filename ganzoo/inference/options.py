@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -237,11 +236,11 @@ def _read_style(translator: Translator, direction: Direction, text: str, size: i
         with torch.no_grad():
             return translator.method.style_of(images, direction[1]).cpu()
     try:
-        numbers = [float(number) for number in text.split(",")]
+        vector = torch.tensor([[float(number) for number in text.split(",")]], dtype=torch.float32)
     except ValueError:
         raise GanzooError(f"--style: {text!r} is not 'random', an image, or numbers: 0.3,-1,…") from None
-    if not all(map(isfinite, numbers)):
+    if not vector.isfinite().all():
         raise GanzooError(f"--style: {text!r}: every number of a style must be finite")
-    if len(numbers) != size:
-        raise GanzooError(f"--style: {len(numbers)} numbers, but a style of domain {direction[1]} has {size}")
-    return torch.tensor([numbers])
+    if vector.shape[1] != size:
+        raise GanzooError(f"--style: {vector.shape[1]} numbers, but a style of domain {direction[1]} has {size}")
+    return vector

@@ -85,6 +85,7 @@ def test_between_two_styles(run: Run, munit_run: Path, image: Path, tmp_path: Pa
         (["--style", "nowhere.png"], "nowhere.png: no such file"),
         (["--interpolate", "4"], "--interpolate: it needs two styles "),
         (["--style=1,nan,0"], "--style: '1,nan,0': every number of a style must be finite"),
+        (["--style=1,1e39,0"], "--style: '1,1e39,0': every number of a style must be finite"),
         (["--style=1,2,3", "--samples", "5"], "--samples: only random styles can be drawn several times"),
         (["--style=1,2,3", "--style=0,0,0", "--interpolate", "3", "--samples", "2"], "--interpolate: it needs two"),
     ],
