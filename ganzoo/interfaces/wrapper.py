@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from ganzoo.interfaces.method import Direction, Method
@@ -22,13 +23,36 @@ class MethodWrapper(Method):
     The attributes that describe the class, such as ``directions``, ``accepts`` and ``paired``, are not taken from
     ``base``: a subclass sets them itself.
 
+    The slots, optims, phases and tensors are those of ``base`` at first; a subclass replaces its own, not those of
+    ``base``.
+
     Args:
         base: the other method, which the subclass may have changed.
 
-    >>> class Quiet(MethodWrapper):
-    ...     def __init__(self, base: Method) -> None:
-    ...         super().__init__(base)
-    ...         base.phases = [phase for phase in base.phases if phase.name != "discriminator"]
+    >>> from dataclasses import replace
+    >>> from ganzoo.interfaces import Optim, Output, Phase, Slot
+    >>> class Recolour(Method):
+    ...     def __init__(self) -> None:
+    ...         self.slots = {"G": Slot("generator", ("A",), "B")}
+    ...         self.optims = {"G": Optim(("G",))}
+    ...         self.phases = [Phase("generator", ("G",), self.generator_losses)]
+    ...         self.tensors = {"fake_B": Output("A", "B")}
+    ...     def forward(self, step: Step) -> None:
+    ...         step["fake_B"] = self.networks["G"](step["real_A"])
+    ...     def generator_losses(self, step: Step) -> dict[str, Tensor]:
+    ...         return {"mean": (step["fake_B"].mean((2, 3)) - step["real_B"].mean((2, 3))).abs().mean()}
+    >>> class CarefulRecolour(MethodWrapper):
+    ...     def __init__(self, *, keep: float = 0.1) -> None:
+    ...         super().__init__(Recolour())
+    ...         self.keep = keep
+    ...         self.phases = [replace(phase, losses=self.generator_losses) for phase in self.phases]
+    ...     def generator_losses(self, step: Step) -> dict[str, Tensor]:
+    ...         kept = (step["fake_B"] - step["real_A"]).abs().mean()
+    ...         return {**self.base.phases[0].losses(step), "keep": self.keep * kept}
+    >>> grey = torch.zeros(1, 3, 2, 2)
+    >>> step = Step({"real_A": grey, "real_B": grey + 0.5, "fake_B": grey + 1}, seed=0, index=0, samples=[0])
+    >>> {name: round(float(value), 2) for name, value in CarefulRecolour().phases[0].losses(step).items()}
+    {'mean': 0.5, 'keep': 0.1}
     """
 
     def __init__(self, base: Method) -> None:

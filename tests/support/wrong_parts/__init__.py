@@ -28,7 +28,10 @@ RIGHT: dict[str, type] = {
     "metric": metrics.RightMetric,
     "method": methods.RightMethod,
 }
-ALSO_RIGHT: dict[str, tuple[type, ...]] = {"loss": (losses.MaskLoss, losses.StepLoss)}
+ALSO_RIGHT: dict[str, tuple[type, ...]] = {
+    "loss": (losses.MaskLoss, losses.StepLoss),
+    "method": (methods.StylesOfOneDomain,),
+}
 """Kind → components that are right, and do not have what most have."""
 ON_ONE_DEVICE: dict[str, type] = {"loss": losses.CpuLoss, "method": methods.CpuMethod}
 """Kind → a component that fails on an accelerator only."""

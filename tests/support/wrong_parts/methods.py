@@ -115,6 +115,16 @@ class ShortStyles(RightMethod):
         return images.new_zeros(len(images), 4)
 
 
+class StylesOfOneDomain(RightMethod):
+    """Right: only translations into B have styles."""
+
+    def style_size(self, domain: str) -> int:
+        return 4 if domain == "B" else 0
+
+    def style_of(self, images: Tensor, domain: str) -> Tensor:
+        return images.mean((1, 2, 3))[:, None].expand(-1, {"B": 4}[domain])
+
+
 class OtherExport(RightMethod):
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         translated = super().translate(images, direction, step)
