@@ -77,6 +77,10 @@ def latex(table: Table) -> str:
     def escaped(text: str) -> str:
         return "".join(LATEX.get(one, one) for one in " ".join(text.split()))
 
+    def with_code(text: str) -> str:  # LaTeX would join hyphens, and take backticks as quotes
+        parts = escaped(text).split("`")
+        return "".join(rf"\texttt{{{part.replace('-', '{-}')}}}" if i % 2 else part for i, part in enumerate(parts))
+
     def cell(text: Text) -> str:
         plain = rf"\textbf{{{escaped(text.text)}}}" if text.bold else escaped(text.text)
         return plain + (f"$^{{{_numbers(text)}}}$" if text.notes else "")
@@ -85,7 +89,7 @@ def latex(table: Table) -> str:
     lines += [" & ".join(map(escaped, table.head)) + r" \\", r"\midrule"]
     lines += [" & ".join(map(cell, row)) + r" \\" for row in table.rows]
     lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [rf"\par\footnotesize {escaped(' '.join(table.details))}"]
+    lines += [rf"\par\footnotesize {with_code(' '.join(table.details))}"]
     lines += [rf"\par\footnotesize $^{{{number}}}$ {escaped(note)}" for number, note in enumerate(table.notes, 1)]
     lines += [rf"\par\footnotesize {escaped(table.about)}"] if table.about else []
     return "\n".join(lines)
@@ -102,6 +106,8 @@ def hypertext(table: Table) -> str:
     head = "".join(f"<th>{html.escape(one)}</th>" for one in table.head)
     rows = "\n".join(f"<tr>{cell(row[0], 'th')}{''.join(map(cell, row[1:]))}</tr>" for row in table.rows)
     notes = "".join(f"<p><sup>{number}</sup> {html.escape(note)}</p>\n" for number, note in enumerate(table.notes, 1))
+    parts = map(html.escape, " ".join(table.details).split("`"))
+    details = "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
     style = (
         "body{font:16px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em}"
         "table{border-collapse:collapse}td,th{padding:.3em .8em;text-align:right;border-bottom:1px solid #8884}"
@@ -113,7 +119,7 @@ def hypertext(table: Table) -> str:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(table.title)}</title>'
         f"<style>{style}</style></head>\n<body><h1>{html.escape(table.title)}</h1>\n{about}<table><thead>"
         f"<tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>\n"
-        f"<p>{html.escape(' '.join(table.details))}</p>\n{notes}</body></html>"
+        f"<p>{details}</p>\n{notes}</body></html>"
     )
 
 

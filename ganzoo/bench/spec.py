@@ -324,6 +324,14 @@ def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
         yield (), "a table has columns, or a matrix: give one of them"
     if len(set(spec.seeds)) < len(spec.seeds):
         yield ("seeds",), "a seed is listed twice; its second run would be the same"
+    named: dict[str, tuple[str, str]] = {}
+    for pair in [(row, data) for row in spec.rows for data in spec.data]:
+        if (first := named.setdefault("-".join(pair), pair)) != pair:
+            one, other = (f"{row} with {data}" for row, data in (first, pair))
+            yield (
+                ("rows", pair[0]),
+                f"runs of {one} and of {other} have the same name: rename a row or a data set",
+            )
     if spec.paper and len(spec.data) > 1 and len(spec.columns) != 1 and not spec.mean:
         yield ("paper",), "with several data sets the paper's values can be given for a single column only"
     for row, values in (spec.paper.values if spec.paper else {}).items():

@@ -120,6 +120,13 @@ def test_a_folder_and_a_missing_file_are_no_spec(tmp_path: Path, monkeypatch: py
         ),
         ({"set": ["train.steps"]}, "set.0: 'train.steps' is not of the form key.path=value"),
         ({"set": ["train.seed=3"]}, "set.0: the table sets the seeds"),
+        (
+            {
+                "data": {"monet": {}, "small-monet": {}},
+                "rows": {name: {"label": name, "recipe": "tiny.yaml"} for name in ("cut", "cut-small")},
+            },
+            "rows.cut-small: runs of cut with small-monet and of cut-small with monet have the same name",
+        ),
         ({"mean": True}, "mean: the mean over data sets needs two of them at least"),
         (
             {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import statistics
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,9 @@ AWKWARD = "A|B <b>&_%"
 REASON = "a | <!-- end of spec table -->\n`*it* [broke] \\ 50 % & more"
 
 
+SMALL = "Made by `ganzoo bench spec.yaml --scale small`."
+
+
 def test_no_text_breaks_a_page(tmp_path: Path) -> None:
     found = [record("one", 0, {}, status="failed", why=REASON), record("two", 0, {}, status="failed", why="it broke")]
     columns = [{"value": "cycle_l1_AB", "label": REASON}]
@@ -249,7 +253,10 @@ def test_no_text_breaks_a_page(tmp_path: Path) -> None:
     assert lines[0] == f"|  | {text} |" and lines[2] == "| One | —<sup>1,2</sup> |"
     assert f"<br><sup>1</sup> {text}" in lines and lines[-1] == text
     assert "Made by `ganzoo bench spec.yaml`; records in `spec.jsonl`." in markdown(table)
+    assert "Made by <code>ganzoo bench spec.yaml</code>; records in <code>spec.jsonl</code>." in hypertext(table)
     lines = latex(table).splitlines()
+    assert r"Made by \texttt{ganzoo bench spec.yaml}; records in \texttt{spec.jsonl}." in latex(table)
+    assert r"\texttt{ganzoo bench spec.yaml {-}{-}scale small}" in latex(replace(table, details=[SMALL]))
     text = (
         r"a \textbar{} \textless{}!-- end of spec table --\textgreater{} `{*}it{*} {[}broke] "
         r"\textbackslash{} 50 \% \& more"
