@@ -47,6 +47,7 @@ function showTrial() {
   at("next").hidden = true;
   at("source").hidden = !trial.source;
   if (trial.source) at("source").src = trial.source;
+  else at("source").removeAttribute("src");
   at("pair").classList.remove("hidden");
   for (const side of ["left", "right"]) at(side).querySelector("img").src = trial[side];
   shownAt = performance.now();

@@ -36,6 +36,7 @@ def test_a_participant_answers_all_trials_and_saves_them(tmp_path: Path, run: Ru
         page.goto(f"file://{study}/index.html")
         page.fill("#participant", "Ana 1")
         page.click("#begin button")
+        assert not page.is_visible("#source")  # these folders have no source images
         page.wait_for_selector("#pair.hidden")  # the time is over, and the answer is still to come
         page.keyboard.press("ArrowLeft")
         assert page.inner_text("#feedback") in ("Right.", "No: the right one was real.")

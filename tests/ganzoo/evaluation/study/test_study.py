@@ -110,6 +110,12 @@ def test_two_runs_are_compared_on_the_same_image(run: Run, folders: dict[str, Pa
         assert {left[0], right[0]} == {10, 20} and left[1] == right[1]
 
 
+def test_nothing_on_the_page_is_stronger_than_hidden(run: Run, folders: dict[str, Path], tmp_path: Path) -> None:
+    make(run, folders, tmp_path / "study", "--trials", "5", "--practice", "0")
+    assert "[hidden] { display: none !important; }" in (tmp_path / "study/index.html").read_text()
+    assert {one["source"] for one in page_of(tmp_path / "study")["trials"]} == {""}
+
+
 def test_a_run_translates_its_own_test_images(run: Run, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, train={"steps": 1}, evaluate={"every": 0, "metrics": [], "best": None})
     ganzoo.run(recipe, root=tmp_path / "runs")
