@@ -21,6 +21,8 @@ QUESTIONS: dict[Task, str] = {
     "real-or-fake": "Which image is a real photograph or picture, not one that a computer made?",
     "better": "Which image is the better version of the one above?",
 }
+WITHOUT_SOURCE = "Which image is better?"
+"""The question of ``better`` in trials without a source above the images."""
 
 
 class KeyTrial(BaseModel):
@@ -84,7 +86,7 @@ def write_study(
         task: what is asked.
         labels: the names of the runs.
         trials: the trials.
-        question: what the page asks; empty: the task's own question.
+        question: what the page asks; empty: the task's own question, in ``better`` by whether a trial has a source.
         seconds: how long the images of a trial are shown; 0: until the answer.
 
     The study's number, which its answers have, is a checksum of all of that, with the images.
@@ -93,11 +95,15 @@ def write_study(
     cannot be written.
     """
     require_free(folder)
+    own = {trial.name: WITHOUT_SOURCE for trial in trials if task == "better" and not trial.source and not question}
     data: dict[str, Any] = {
         "seconds": seconds,
-        "question": question or QUESTIONS[task],
+        "question": WITHOUT_SOURCE if own else question or QUESTIONS[task],
         "trials": [trial.question() for trial in trials],
     }
+    if 0 < len(own) < len(trials):
+        for trial in data["trials"]:
+            trial["question"] = own.get(trial["name"], QUESTIONS[task])
     known = {"page": data, "task": task, "labels": [*labels], "key": {trial.name: trial.key() for trial in trials}}
     study = data["study"] = hashlib.sha256(to_json(known).encode()).hexdigest()[:16]
     try:

@@ -42,7 +42,7 @@ function showTrial() {
   const trial = order[position];
   at("progress").textContent = `${position + 1} of ${order.length}`;
   at("kind").textContent = trial.practice ? "(practice)" : "";
-  at("question").textContent = study.question;
+  at("question").textContent = trial.question ?? study.question;
   at("feedback").textContent = "";
   at("next").hidden = true;
   at("source").hidden = !trial.source;

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from PIL import Image
 
 import ganzoo
 from ganzoo.data.label_maps import class_colour
-from ganzoo.evaluation.study.files import Answer, Answers, Key, KeyTrial
+from ganzoo.evaluation.study.files import Answer, Answers, Key, KeyTrial, write_study
 from ganzoo.evaluation.study.results import results
+from ganzoo.evaluation.study.sources import read_source
+from ganzoo.evaluation.study.trials import make_trials
 from tests.support.command_line import Run
 from tests.support.tiny_run import write_recipe
 
@@ -114,6 +117,25 @@ def test_nothing_on_the_page_is_stronger_than_hidden(run: Run, folders: dict[str
     make(run, folders, tmp_path / "study", "--trials", "5", "--practice", "0")
     assert "[hidden] { display: none !important; }" in (tmp_path / "study/index.html").read_text()
     assert {one["source"] for one in page_of(tmp_path / "study")["trials"]} == {""}
+
+
+def test_better_asks_about_the_image_above_only_where_there_is_one(folders: dict[str, Path], tmp_path: Path) -> None:
+    above, alone = "Which image is the better version of the one above?", "Which image is better?"
+    one, two, run = (
+        read_source(folder, name, direction=None, checkpoint="", device="") for name, folder in folders.items()
+    )
+    run = replace(run, sources=one.translations)
+    for name, sources, question, given in (
+        ("none", (one, two), "", [alone] * 2),
+        ("all", (run, one), "", [above] * 2),
+        ("some", (run, one, two), "", [above, above, alone] * 2),
+        ("own", (run, one, two), "Which?", ["Which?"] * 6),
+    ):
+        trials = make_trials("better", sources, {}, trials=1, practice=len(given) // 2, side=0, seed=0)
+        write_study(tmp_path / name, "better", ["one"], trials, question=question, seconds=1)
+        page = page_of(tmp_path / name)
+        assert [trial.get("question", page["question"]) for trial in page["trials"]] == given
+        assert page["question"] == (alone if name == "some" else given[0])
 
 
 def test_a_run_translates_its_own_test_images(run: Run, tmp_path: Path) -> None:
