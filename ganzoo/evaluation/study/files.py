@@ -116,7 +116,7 @@ def write_study(
         policy=page_policy(script),
         style=read_asset("study.css"),
         script=script,
-        data=json.dumps(data),
+        data=json.dumps(data, allow_nan=False),
     )
     write_text(folder / PAGE, page)
     key = Key(study=study, task=task, labels=[*labels], trials={one.name: KeyTrial(**one.key()) for one in trials})

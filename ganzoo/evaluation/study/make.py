@@ -12,6 +12,9 @@ from ganzoo.evaluation.study.trials import REAL, Task, make_trials
 from ganzoo.utils.console import Console
 from ganzoo.utils.paths import require_folder
 
+LONGEST = 3600
+"""The most seconds for which images are shown, then hidden; a browser's timer of weeks ends at once."""
+
 
 def make_study(
     runs: Sequence[Path],
@@ -37,11 +40,13 @@ def make_study(
         task: ``real-or-fake`` or ``better``.
         real: the folder of real images; None: those of the first run.
         trials, practice, side, seed: see ``make_trials``.
-        seconds, question: see ``write_study``.
+        seconds, question: see ``write_study``; at most ``LONGEST`` seconds.
         direction, checkpoint, device: of runs; see ``Translator``.
 
-    Raises GanzooError as the functions that it calls, and if there are no real images.
+    Raises GanzooError as the functions that it calls, for other ``seconds``, and if there are no real images.
     """
+    if not 0 <= seconds <= LONGEST:  # true for NaN, too
+        raise GanzooError(f"--seconds {seconds}: it must be from 0 to {LONGEST}; 0 shows the images until the answer")
     labels = labels_of(runs)
     if REAL in labels:
         raise GanzooError(f"a folder is called {REAL!r}, as the real images are in the results: rename it")

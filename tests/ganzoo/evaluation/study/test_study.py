@@ -358,6 +358,9 @@ def test_images_of_one_name_and_pages_of_something_else_are_refused(
         ),
         (("--device", "cpu"), "--device: only for runs, and there are only folders of images; leave it out"),
         (("-o", "{one}/00.png"), "00.png is a file, not a folder; choose another folder"),
+        (("--seconds", "inf"), "--seconds inf: it must be from 0 to 3600; 0 shows the images until the answer"),
+        (("--seconds", "nan"), "--seconds nan: it must be from 0 to 3600; 0 shows the images until the answer"),
+        (("--seconds", "3601"), "--seconds 3601.0: it must be from 0 to 3600; 0 shows the images until the answer"),
     ],
 )
 def test_options_that_nothing_reads_and_places_that_cannot_be_written_are_refused_first(
@@ -367,6 +370,14 @@ def test_options_that_nothing_reads_and_places_that_cannot_be_written_are_refuse
     code, _, error = run("study", folders["one"], folders["two"], "-o", tmp_path / "study", *given)
     assert code == 2 and message in error and error.count("\n") == 1
     assert not (tmp_path / "study").exists()
+
+
+def test_no_number_on_the_page_is_one_that_json_does_not_have(folders: dict[str, Path], tmp_path: Path) -> None:
+    one = read_source(folders["one"], "one", direction=None, checkpoint="", device="")
+    trials = make_trials("real-or-fake", [one], one.translations, trials=1, practice=0, side=0, seed=0)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_study(tmp_path / "study", "real-or-fake", ["one"], trials, question="", seconds=float("nan"))
+    assert not (tmp_path / "study/index.html").exists()
 
 
 def test_mistakes(run: Run, folders: dict[str, Path], tmp_path: Path) -> None:
