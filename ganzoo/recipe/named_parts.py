@@ -8,7 +8,7 @@ from dataclasses import replace
 from ganzoo.errors import GanzooError
 from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import ROLES
-from ganzoo.recipe.options import Problem
+from ganzoo.recipe.options import Problem, accepts_path, options_of
 from ganzoo.recipe.quick_check import recipe_error
 from ganzoo.recipe.reader import RecipeReader
 from ganzoo.recipe.schema import Part
@@ -34,6 +34,23 @@ def read_masker(text: str, role: str, origin: str) -> Part:
     if reader.problems or part is None:
         raise _error(reader.problems, origin)
     return part
+
+
+def named_file(text: str, origin: str) -> str:
+    """Return the masker and option, ``unet: weights``, by which a text names a file or folder; empty if there is none.
+
+    Maskers inside the named one count, too; nothing is built or read. Of a text with mistakes, which ``read_masker``
+    refuses before it builds anything, the result is empty. Raises GanzooError if it is not YAML.
+
+    Args:
+        text, origin: see ``read_masker``.
+    """
+    part = RecipeReader(Document({}, {}), ROLES).read_part(read_value(text, origin), (), "masker", MaskTransform)
+    for one in [part, *part.inner()] if part else []:
+        for name, option in options_of(one.component.load()).items():
+            if accepts_path(option.type) and one.options[name] != option.default:
+                return f"{one.name}: {name}"
+    return ""
 
 
 def read_metrics(texts: Sequence[str], origin: str) -> list[Part]:

@@ -68,8 +68,8 @@ class Studio:
     Args:
         catalog: the runs.
         models: the loaded translators.
-        recipes: the folder for recipes that are written on the page; None: the page writes and checks none, as a check
-            tells which files this machine has.
+        recipes: the folder for recipes that are written on the page; None: other machines can reach it. It then writes
+            and checks no recipe, as a check tells which files this machine has, and takes no masker that names a file.
     """
 
     def __init__(self, catalog: Catalog, models: Models, recipes: Path | None = None) -> None:
@@ -77,6 +77,11 @@ class Studio:
         self.folder = Path(tempfile.mkdtemp(prefix="ganzoo-studio-"))
         self._works: dict[str, Work] = {}
         self._lock = Lock()
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine's users reach the page: it may then name files of this machine."""
+        return self.recipes is not None
 
     @property
     def served(self) -> Path:

@@ -14,6 +14,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.inference.translator import Translator
 from ganzoo.interfaces import Direction
 from ganzoo.plugins import plugins
+from ganzoo.recipe.named_parts import named_file
 from ganzoo.studio.painting import (
     LARGE,
     box_between,
@@ -155,7 +156,8 @@ class MaskControls:
             images: the uploaded images.
             folder: a folder for painted masks.
 
-        Raises GanzooError if a chosen kind of mask is empty or wrong.
+        Raises GanzooError if a chosen kind of mask is empty or wrong, and if other machines can reach the page and a
+        masker names a file.
         """
         kinds, editor, boxes, given, maskers = values
         chosen = Chosen([], [])
@@ -177,6 +179,9 @@ class MaskControls:
             lines = [line.strip() for line in (maskers or "").splitlines() if line.strip()]
             if not lines:
                 raise GanzooError("masks: write a masker, such as round, or take 'other maskers' off")
+            for line in () if self.studio.local else lines:
+                if named := named_file(line, "masks"):
+                    raise GanzooError(f"masks: {named} is a file of the server: leave it out, or use the studio there")
             chosen.maskers.extend(lines)
         return chosen
 

@@ -132,7 +132,7 @@ class StyleControls:
         Args:
             values: the values of ``inputs``.
 
-        Raises GanzooError if an image or the numbers are missing.
+        Raises GanzooError if an image or the numbers are missing, and for other words than numbers.
         """
         kind, samples, image, second, steps, numbers = values
         if kind == RANDOM:
@@ -141,6 +141,10 @@ class StyleControls:
         if kind == NUMBERS:
             if not (numbers or "").strip():
                 raise GanzooError("style: find the directions first, or write the style's numbers")
+            try:
+                [float(number) for number in numbers.split(",")]
+            except ValueError:  # a path, too, which would be read
+                raise GanzooError(f"style: {numbers!r} is not numbers with commas between them: 0.3,-1,…") from None
             return {"styles": [numbers.strip()], "samples": 1, "between": 0}
         first = self.studio.uploaded(image)
         if kind == IMAGE:

@@ -1,0 +1,44 @@
+"""The masks that a user chooses on the page, without a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganzoo.studio.catalog import Catalog
+from ganzoo.studio.models import Models
+from ganzoo.studio.service import Studio
+from tests.support.command_line import refusal
+
+gr = pytest.importorskip("gradio", reason="the extra studio is not installed")
+
+
+def controls(studio: Studio) -> Any:
+    from ganzoo.studio.pages.masks import MaskControls
+
+    with gr.Blocks():
+        return MaskControls(studio, gr.File())
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("{masker: unet, weights: /etc/passwd}", "unet"),
+        ("{masker: segmenter, weights: $HOME/x, foreground: [1]}", "segmenter"),
+        ("{masker: union, of: [round, {masker: difference, of: [full, {masker: sam, weights: x}]}]}", "sam"),
+    ],
+)
+def test_others_name_no_file_of_the_server_in_a_masker(text: str, name: str, tmp_path: Path) -> None:
+    from ganzoo.studio.pages.masks import MASKERS
+
+    catalog, models = Catalog([str(tmp_path)]), Models(device="cpu")
+    with Studio(catalog, models) as studio:
+        masks = controls(studio)
+        expected = f"masks: {name}: weights is a file of the server: leave it out, or use the studio there"
+        assert refusal(masks.read, [[MASKERS], None, "", None, f"round\n{text}"], [], tmp_path) == expected
+        good = "round\n{masker: union, of: [round, full]}\nunknown"
+        assert masks.read([[MASKERS], None, "", None, good], [], tmp_path).maskers == good.splitlines()
+    with Studio(catalog, models, tmp_path / "recipes") as studio:
+        assert controls(studio).read([[MASKERS], None, "", None, text], [], tmp_path).maskers == [text]
