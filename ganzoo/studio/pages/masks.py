@@ -104,7 +104,7 @@ class MaskControls:
                     elem_id="maskers",
                 )
         self.inputs = [self.kinds, self.editor, self.boxes, self.given, self.maskers]
-        corner = gr.State(None)
+        corner, loaded = gr.State(None), gr.State({})
         self.kinds.change(
             lambda kinds: [gr.Group(visible=kind in kinds) for kind in (BRUSH, BOXES, FILES, MASKERS)],
             self.kinds,
@@ -113,7 +113,13 @@ class MaskControls:
             api_visibility="private",
         )
         for trigger in (files.change, self.kinds.change):
-            trigger(self.load, [files, self.kinds], [self.editor, picture], queue=False, api_visibility="private")
+            trigger(
+                self.load,
+                [files, self.kinds, loaded],
+                [self.editor, picture, loaded],
+                queue=False,
+                api_visibility="private",
+            )
         picture.select(
             self.click, [files, self.boxes, corner], [self.boxes, corner], queue=False, api_visibility="private"
         )
@@ -123,18 +129,23 @@ class MaskControls:
         label = f"Masks (own: {able.masker})" if able.masker else "Masks: this run needs yours"
         return gr.Accordion(label=label, visible=bool(able.role))
 
-    def load(self, uploads: Any, kinds: Sequence[str]) -> tuple[Any, Any]:
-        """Show the first image in the editor and the picture for corners, if they are in use."""
+    def load(self, uploads: Any, kinds: Sequence[str], loaded: dict[str, Path]) -> tuple[Any, Any, dict[str, Path]]:
+        """Show the first image in the editor and the picture for corners, if they are in use and do not show it yet.
+
+        A new value would delete what is painted. ``loaded``: kind of mask in use → the image shown for it.
+        """
+        loaded = {kind: file for kind, file in loaded.items() if kind in kinds}
         try:
-            images = self.studio.uploaded(uploads)
-            if not images or not {BRUSH, BOXES} & set(kinds):
-                return gr.skip(), gr.skip()
-            image = preview(images[0], COLOURS, LARGE)
+            first = next(iter(self.studio.uploaded(uploads)), None)
+            new = [kind for kind in (BRUSH, BOXES) if kind in kinds and loaded.get(kind) != first]
+            if first is None or not new:
+                return gr.skip(), gr.skip(), loaded
+            image = preview(first, COLOURS, LARGE)
         except GanzooError:  # the translation tells it
-            return gr.skip(), gr.skip()
-        editor = {"background": image, "layers": [], "composite": None} if BRUSH in kinds else gr.skip()
-        shown = image.resize(shown_size(image_size(images[0])), Image.Resampling.NEAREST)
-        return editor, shown if BOXES in kinds else gr.skip()
+            return gr.skip(), gr.skip(), loaded
+        shown = image.resize(shown_size(image_size(first)), Image.Resampling.NEAREST)
+        editor = {"background": image, "layers": [], "composite": None} if BRUSH in new else gr.skip()
+        return editor, shown if BOXES in new else gr.skip(), loaded | dict.fromkeys(new, first)
 
     def click(self, uploads: Any, text: str, first: Any, event: gr.SelectData) -> tuple[str, Any]:
         """Add a rectangle after the second of two clicks."""

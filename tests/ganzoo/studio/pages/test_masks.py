@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from ganzoo.studio.catalog import Catalog
 from ganzoo.studio.models import Models
@@ -42,3 +43,31 @@ def test_others_name_no_file_of_the_server_in_a_masker(text: str, name: str, tmp
         assert masks.read([[MASKERS], None, "", None, good], [], tmp_path).maskers == good.splitlines()
     with Studio(catalog, models, tmp_path / "recipes") as studio:
         assert controls(studio).read([[MASKERS], None, "", None, text], [], tmp_path).maskers == [text]
+
+
+def test_what_is_painted_stays_until_another_image_is_the_first(tmp_path: Path) -> None:
+    from ganzoo.studio.pages.masks import BOXES, BRUSH, FILES
+
+    with Studio(Catalog([str(tmp_path)]), Models(device="cpu")) as studio:
+        studio.served.mkdir()
+        one, two = (str(studio.served / f"{name}.png") for name in ("one", "two"))
+        for file in (one, two):
+            Image.new("RGB", (8, 6)).save(file)
+        (studio.served / "bad.png").write_text("no image")
+        masks = controls(studio)
+        loaded: dict[str, Path] = {}
+        for files, kinds, new in (
+            ([], [BRUSH], []),
+            ([one], [BRUSH], [BRUSH]),
+            ([one, two], [BRUSH], []),
+            ([one, two], [BRUSH, FILES], []),
+            ([one, two], [BRUSH, FILES, BOXES], [BOXES]),
+            ([str(studio.served / "bad.png")], [BRUSH, BOXES], []),
+            ([], [BRUSH, BOXES], []),
+            ([one], [BRUSH, BOXES], []),
+            ([two, one], [BRUSH, BOXES], [BRUSH, BOXES]),
+            ([two, one], [BOXES], []),
+            ([two, one], [BOXES, BRUSH], [BRUSH]),
+        ):
+            *shown, loaded = masks.load(files, kinds, loaded)
+            assert [kind for kind, value in zip((BRUSH, BOXES), shown, strict=True) if value != gr.skip()] == new
