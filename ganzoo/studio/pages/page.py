@@ -55,6 +55,7 @@ def build_page(studio: Studio) -> gr.Blocks:
         with gr.Row(equal_height=True):
             run = gr.Dropdown(label="Run", choices=[], elem_id="run", scale=8, min_width=340)
             reload = gr.Button("Reload the list", elem_id="reload", scale=1, min_width=140)
+        reloaded = reload.click(load_list, run, run, queue=False, api_visibility="private")
         with gr.Accordion("About this run", open=False), gr.Row():
             with gr.Column(min_width=300):
                 facts = gr.Markdown(elem_id="facts")
@@ -63,7 +64,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             )
         with gr.Tabs():
             with gr.Tab("Translate", id="translate"):
-                add_translate_tab(studio, run)
+                add_translate_tab(studio, run, reloaded)
             with gr.Tab("Compare", id="compare"):
                 add_compare_tab(studio, reload, page)
             with gr.Tab("Watch", id="watch"):
@@ -72,8 +73,8 @@ def build_page(studio: Studio) -> gr.Blocks:
                 with gr.Tab("Recipe", id="recipe"):
                     add_recipe_tab(studio, studio.recipes)
         page.load(load_list, run, run, queue=False, api_visibility="private")
-        reload.click(load_list, run, run, queue=False, api_visibility="private")
         run.change(show, run, [facts, grid], queue=False, api_visibility="private")
+        reloaded.then(show, run, [facts, grid], queue=False, api_visibility="private")  # the same run is no change
 
         def closed(request: gr.Request) -> None:
             studio.close_tab(str(request.session_hash))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 from PIL import Image
 
 from ganzoo.errors import GanzooError
@@ -21,12 +22,13 @@ SHOWN = 48
 """The most translations in the gallery; the downloads have all."""
 
 
-def add_translate_tab(studio: Studio, run: gr.Dropdown) -> None:
+def add_translate_tab(studio: Studio, run: gr.Dropdown, reloaded: Dependency) -> None:
     """Add the tab's controls.
 
     Args:
         studio: the runs and translators.
         run: the page's choice of the run.
+        reloaded: the event after which the run may be another one, or have changed.
     """
     pairs = gr.State([])  # (source, translation) previews, in the gallery's order
     with gr.Row():
@@ -71,8 +73,8 @@ def add_translate_tab(studio: Studio, run: gr.Dropdown) -> None:
 
     results = [status, slider, gallery, seen, downloads, archive, command, pairs]
 
-    def describe(name: str | None) -> Iterator[tuple[Any, ...]]:
-        """Load a run, and show the controls for what it can do."""
+    def describe(name: str | None, way: str | None = None, point: str | None = None) -> Iterator[tuple[Any, ...]]:
+        """Load a run, and show the controls for what it can do; a direction and a checkpoint stay if it has them."""
         nothing = (gr.skip(), gr.skip(), gr.skip(), gr.skip(), gr.skip())
         if not name:
             yield ("", *nothing)
@@ -80,25 +82,28 @@ def add_translate_tab(studio: Studio, run: gr.Dropdown) -> None:
         yield ("loading the run …", *nothing)
         try:
             listed = studio.catalog.find(name)
-            with studio.translator(name) as translator:
+            with studio.translator(name, point if point in listed.checkpoints else "") as translator:
                 able, chosen = Abilities.of(translator), translator.checkpoint.name
         except (GanzooError, OSError) as error:
             yield (message(error), *nothing)
             return
+        way = way if way in able.directions else able.directions[0]
         yield (
             f"ready: {chosen} of step {able.step}",
-            gr.Dropdown(choices=able.directions, value=able.directions[0]),
+            gr.Dropdown(choices=able.directions, value=way),
             gr.Dropdown(choices=listed.checkpoints, value=chosen),
-            *(masks.shown(able), styles.shown(able, able.directions[0])),
+            *(masks.shown(able), styles.shown(able, way)),
             able,
         )
 
     able_state = gr.State(None)
-    run.change(
-        describe,
-        run,
-        [status, direction, checkpoint, masks.box, styles.box, able_state],
-        concurrency_limit=None,
+    described = [status, direction, checkpoint, masks.box, styles.box, able_state]
+    run.change(describe, run, described, concurrency_limit=None, api_visibility="private")
+    reloaded.then(  # not in the queue, in which it would be beside the change of the run, if that is another one
+        lambda *chosen: [*describe(*chosen)][-1],
+        [run, direction, checkpoint],
+        described,
+        queue=False,
         api_visibility="private",
     )
     direction.change(
