@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import yaml
@@ -166,19 +167,27 @@ def check_text(text: str, name: str, folder: Path, *, quick: bool = True) -> tup
     Args:
         text: the recipe.
         name: the recipe's name, for the messages.
-        folder: a folder for the file.
+        folder: the folder for recipes, to which paths in the text are relative; the text is a file there meanwhile.
         quick: whether to read not all images, and to measure nothing.
+
+    Raises GanzooError if the file cannot be written, or if the check takes too long.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{name}.yaml"
-    file.write_text(text, encoding="utf-8")
+    file = folder / f"check-{token_hex(8)}.yaml"
     words = [sys.executable, "-m", "ganzoo", "check", str(file), *(["--quick"] if quick else [])]
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
         done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, errors="replace", check=False)
     except subprocess.TimeoutExpired:
         raise GanzooError(f"the check took more than {PATIENCE} s; run it on the command line") from None
-    printed = (done.stdout if done.returncode == 0 else done.stderr).replace(f"{folder}/", "")
-    return done.returncode == 0, "\n".join(line.removeprefix("ganzoo: ") for line in printed.strip().splitlines())
+    except OSError as error:
+        raise GanzooError(f"{folder}: cannot be written: {error.strerror}") from None
+    finally:
+        file.unlink(missing_ok=True)
+    name = name.removesuffix(".yaml")
+    printed = (done.stdout if done.returncode == 0 else done.stderr).replace(str(file), f"{name}.yaml")
+    lines = printed.replace(file.stem, name).strip().splitlines()
+    return done.returncode == 0, "\n".join(line.removeprefix("ganzoo: ") for line in lines)
 
 
 def write_recipe(text: str, name: str, folder: Path) -> Path:

@@ -71,7 +71,7 @@ def build_page(studio: Studio) -> gr.Blocks:
                 add_watch_tab(studio, run)
             if studio.recipes is not None:
                 with gr.Tab("Recipe", id="recipe"):
-                    add_recipe_tab(studio, studio.recipes)
+                    add_recipe_tab(studio.recipes)
         page.load(load_list, run, run, queue=False, api_visibility="private")
         run.change(show, run, [facts, grid], queue=False, api_visibility="private")
         reloaded.then(show, run, [facts, grid], queue=False, api_visibility="private")  # the same run is no change

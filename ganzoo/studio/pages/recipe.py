@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,6 @@ from ganzoo.studio.recipe_form import (
     recipe_text,
     write_recipe,
 )
-from ganzoo.studio.service import Studio
 from ganzoo.studio.work import message
 
 FEW, MANY = 3, 6
@@ -29,13 +30,8 @@ FIRST = {"train": ("steps", "epochs", "batch", "lr"), "images": ("size", "load",
 """The settings that are shown at once; the others are in a fold."""
 
 
-def add_recipe_tab(studio: Studio, target: Path) -> None:
-    """Add the tab's controls.
-
-    Args:
-        studio: the studio, for its temporary folder.
-        target: the folder for recipes.
-    """
+def add_recipe_tab(target: Path) -> None:
+    """Add the tab's controls; ``target`` is the folder for recipes."""
     with gr.Row():
         with gr.Column(scale=6, min_width=320):
             with gr.Row():
@@ -174,25 +170,23 @@ def add_recipe_tab(studio: Studio, target: Path) -> None:
 
             make.click(collect, controls, [text, answer], queue=False, api_visibility="private")
 
-    def check(content: str, called: str, request: gr.Request, *, fast: bool) -> str:
+    def check(content: str, called: str, *, fast: bool) -> str:
         try:
             if problem := name_problem(called or ""):
                 return problem
-            folder = studio.folder / f"recipes-{request.session_hash}"
-            good, printed = check_text(content or "", called, folder, quick=fast)
+            good, printed = check_text(content or "", called, target, quick=fast)
             return printed if not good else f"the recipe is right\n\n{printed}"
         except (GanzooError, OSError) as error:
             return message(error)
 
-    def check_quick(content: str, called: str, request: gr.Request) -> str:
-        return check(content, called, request, fast=True)
-
-    def check_whole(content: str, called: str, request: gr.Request) -> str:
-        return check(content, called, request, fast=False)
-
-    for button, run_check in ((quick, check_quick), (whole, check_whole)):
+    for button, fast in ((quick, True), (whole, False)):
         button.click(
-            run_check, [text, name], answer, concurrency_id="checks", concurrency_limit=1, api_visibility="private"
+            partial(check, fast=fast),
+            [text, name],
+            answer,
+            concurrency_id="checks",
+            concurrency_limit=1,
+            api_visibility="private",
         )
 
     def save(content: str, called: str) -> tuple[str, str]:
@@ -200,6 +194,6 @@ def add_recipe_tab(studio: Studio, target: Path) -> None:
             file = write_recipe(content or "", called or "", target)
         except GanzooError as error:
             return message(error), ""
-        return f"written: {file}", f"ganzoo run {file}"
+        return f"written: {file}", shlex.join(["ganzoo", "run", str(file)])
 
     write.click(save, [text, name], [answer, command], queue=False, api_visibility="private")

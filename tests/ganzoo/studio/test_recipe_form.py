@@ -84,6 +84,22 @@ def test_mistakes_are_told_with_their_lines(tmp_path: Path) -> None:
     assert "Traceback" not in printed and str(tmp_path) not in printed
 
 
+def test_a_base_is_relative_to_the_folder_of_the_recipes_which_stays_as_it_is(tmp_path: Path) -> None:
+    images, target = make_images(tmp_path / "images"), tmp_path / "recipes"
+    base = f"method: cyclegan\ndata: {{dataset: folders, root: {images}}}\nimages: {{size: 24}}\ntrain: {{steps: 3}}\n"
+    write_recipe(base, "first", target)
+    write_recipe(base.replace("cyclegan", "cyclgan"), "wrong", target)
+    good, printed = check_text("base: first.yaml\n", "mine", target)
+    assert good, printed
+    good, printed = check_text("base: wrong.yaml\ntrain: {batch: -1}\n", "mine", target)
+    assert not good
+    first, second = printed.splitlines()
+    assert first.startswith("mine.yaml:2: ") and second.startswith(f"{target}/wrong.yaml:1: ")
+    good, printed = check_text("base: none.yaml\n", "mine.yaml", target)
+    assert (good, printed) == (False, f"mine.yaml:1: no such recipe: {target}/none.yaml")
+    assert sorted(file.name for file in target.iterdir()) == ["first.yaml", "wrong.yaml"]
+
+
 def test_a_value_that_is_no_yaml_is_named() -> None:
     problem = refusal(component_entry, "method", "cyclegan", {"cycle": "[1"})
     assert problem.startswith("method cyclegan, cycle: '[1' is not YAML: ")

@@ -19,9 +19,9 @@ gr = pytest.importorskip("gradio", reason="the extra studio is not installed")
 
 def following(page: Any, name: str) -> Iterator[tuple[Callable[..., Any], list[str]]]:
     """Yield the handlers that run after those of a button, and the names of the controls that they set."""
-    functions = page.fns.values()
-    clicks = [one._id for one in functions if any(page.blocks[of].elem_id == name for of, _ in one.targets if of)]
-    for one in functions:
+    named = {number: block.elem_id for number, block in page.blocks.items()}
+    clicks = [one._id for one in page.fns.values() if any(named.get(of) == name for of, _ in one.targets)]
+    for one in page.fns.values():
         if one.trigger_after in clicks:
             yield one.fn, [str(output.elem_id) for output in one.outputs]
 
