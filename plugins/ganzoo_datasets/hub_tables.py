@@ -173,7 +173,9 @@ def load_tables(name: str, config: str | None, revision: str | None) -> dict[str
         raise GanzooError(
             f"{name}: it cannot be loaded ({one_line(cause)[:300]}); check name, config and revision"
         ) from error
-    folders = [Path(os.path.abspath(one)) for one in ([local[0]] if local else _caches(datasets.config))]
+    named = [local[0]] if local else _caches(datasets.config)
+    # ``datasets`` resolves links in the path of a folder
+    folders = [Path(place(one)) for one in named for place in (os.path.abspath, os.path.realpath)]
     return {
         str(split): _table(f"{name}, split {split}", one, builder, str(split), folders) for split, one in splits.items()
     }

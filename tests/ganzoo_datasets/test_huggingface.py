@@ -258,6 +258,20 @@ def test_paths_in_a_table_never_lead_to_other_files(tmp_path: Path) -> None:
             HuggingFace(A=tmp_path / "data")
 
 
+def test_a_folder_of_images_behind_a_link(tmp_path: Path) -> None:
+    for seed in range(3):
+        file = tmp_path / f"disk/photos/train/{seed}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(noise(seed))
+    (tmp_path / "link").symlink_to(tmp_path / "disk/photos")
+    (tmp_path / "parent").symlink_to(tmp_path / "disk")
+    for folder in ("disk/photos", "link", "parent/photos"):
+        data = HuggingFace(A=tmp_path / folder, validation=0)
+        assert [data.sample("train", "A", seed).image.sum() for seed in range(3)] == [
+            pixels(seed).sum() for seed in range(3)
+        ]
+
+
 def test_damaged_images_and_files(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"image": [noise(0), b"GIF89a", b""]}), tmp_path / "a.parquet")
     data = HuggingFace(A=tmp_path / "a.parquet", validation=0)
