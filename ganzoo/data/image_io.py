@@ -92,7 +92,7 @@ def from_pil(
         return pixels.reshape(*pixels.shape[:2], channels)
     if is_deep_colour(image):
         raise GanzooError(f"{path}: Pillow reads colours of 16 bits as 8 bits; store (H, W, 3) in a .npy file")
-    values = _deep_values(image)
+    values = deep_values(image)
     if values is None:
         values = from_pil(image, channels, path)
     elif channels == 3:
@@ -320,7 +320,7 @@ def _is_copy(image: Image.Image) -> bool:
 
 def _flattened(image: Image.Image, path: ImageFile) -> Image.Image:
     """Return the image upright, opaque and with 8 bits per channel."""
-    values = _deep_values(image)
+    values = deep_values(image)
     if values is not None:
         return Image.fromarray(to_8_bits(values, path))
     upright = ImageOps.exif_transpose(image)
@@ -330,8 +330,8 @@ def _flattened(image: Image.Image, path: ImageFile) -> Image.Image:
     return upright.convert("L" if upright.mode in ("1", "L") else "RGB")
 
 
-def _deep_values(image: Image.Image) -> np.ndarray | None:
-    """Return the grey values of an image of more than 8 bits, upright, (H, W); None for other images."""
+def deep_values(image: Image.Image) -> np.ndarray | None:
+    """Return the grey values of an open image of more than 8 bits, upright, (H, W); None for other images."""
     if not image.mode.startswith(("I", "F")):
         return None
     unsigned = getattr(image, "tag_v2", {_SAMPLE_FORMAT: 2}).get(_SAMPLE_FORMAT, 1) in (1, (1,))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ganzoo.data.image_io import is_deep_colour, open_file, open_image, page_numbers
+from ganzoo.data.image_io import deep_values, is_deep_colour, open_file, open_image, page_numbers
 from ganzoo.data.types import ImageFile, StoredFile
 from ganzoo.data.value_range import ValueRange
 from ganzoo.errors import GanzooError
@@ -91,8 +91,10 @@ def _add(result: _Survey, path: ImageFile, has_range: bool) -> None:
             result.pages += pages - 1
             result.transparent += image.has_transparency_data
             result.deep_colour += is_deep_colour(image)
-            if result.deep < MOST_DEEP and (has_range or image.mode.startswith(("I", "F"))):
-                values = np.asarray(image)
+            if result.deep < MOST_DEEP:
+                values = deep_values(image)
+                if values is None and has_range:
+                    values = np.asarray(image)
     result.opened += 1
     if values is not None and values.size and values.dtype.kind in "uif":
         result.deep += 1
@@ -121,12 +123,13 @@ def describe_values(
         elif highest - lowest < (last - first) / 2:
             yield f"values go from {low} to {high}; most of data.range=[{first}, {last}] is empty"
         return
-    top = 1 if not integers else 2**16 - 1 if highest < 2**16 else 2**31 - 1
+    bits = 16 if highest < 2**16 else 31 if highest < 2**31 else 32
+    top = 2**bits - 1 if integers else 1
     if lowest < 0 or highest > top or highest - lowest >= top / 2:
         return  # values that cannot be read without a range are errors of their own
     levels = round(255 * highest / top) - round(255 * lowest / top) + 1
     whole = 2 ** max(1, round(highest)).bit_length() - 1  # of all values with as many bits
     advice = f"[0, {whole}]" if integers and highest - lowest >= whole / 2 else f"[{low}, {high}]"
-    bits = "float" if not integers else "16-bit" if top < 2**16 else "32-bit"
-    values = f"values of these {bits} images go from {low} to {high}"
+    depth = "float" if not integers else "16-bit" if bits == 16 else "32-bit"
+    values = f"values of these {depth} images go from {low} to {high}"
     yield f"{values}: {levels} of 256 levels are used; set data.range={advice}"

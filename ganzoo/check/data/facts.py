@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ganzoo.check.data.near_duplicates import SIDE, small_copy
-from ganzoo.data.image_io import from_pil, is_deep_colour, open_image, page_numbers, read_array
+from ganzoo.data.image_io import deep_values, from_pil, is_deep_colour, open_image, page_numbers, read_array
 from ganzoo.data.label_maps import read_labels, read_mask
 from ganzoo.data.types import ImageFile
 from ganzoo.errors import GanzooError
@@ -105,10 +105,10 @@ def image_facts(path: ImageFile) -> Facts:
     with open_image(path) as image:
         losses = losses_of(image)
         size, mode = _upright_size(image), image.mode
+        values = deep_values(image)
+        if values is not None:
+            return array_facts(values[:, :, None], path, mode, losses)
         image.draft(None, (2 * SIDE, 2 * SIDE))
-        if mode.startswith(("I", "F")):
-            values = np.asarray(image)
-            return array_facts(values[:, :, None], path, mode, losses, size)
         if mode not in _PLAIN or losses or image.getexif().get(_ORIENTATION, 1) != 1:
             image = Image.fromarray(from_pil(image, 3, path))
         extrema = np.array(image.getextrema())
@@ -120,7 +120,6 @@ def array_facts(
     where: object,
     mode: str = "",
     losses: Sequence[str] = (),
-    size: tuple[int, int] | None = None,
 ) -> Facts:
     """Return what is known of pixels (H, W, C) of any type of numbers; of more than three channels, three are compared.
 
@@ -129,7 +128,6 @@ def array_facts(
         where: the image's name in errors.
         mode: the mode of their file, if they are from an image file.
         losses: see ``Facts``.
-        size: width and height, if the pixels are not upright or were reduced.
 
     Raises GanzooError for values that are not finite.
     """
@@ -143,7 +141,7 @@ def array_facts(
         shown = ((shown.astype(np.float64) - least) * (255 / max(most - least, 1e-12))).astype(np.uint8)
     picture = Image.fromarray(np.ascontiguousarray(shown if shown.shape[2] == 3 else shown[:, :, 0]))
     return Facts(
-        size or (pixels.shape[1], pixels.shape[0]),
+        (pixels.shape[1], pixels.shape[0]),
         mode or f"{pixels.dtype}×{pixels.shape[2]}",
         depth_of(pixels.dtype, high),
         low.item() if isinstance(low, np.generic) else low,

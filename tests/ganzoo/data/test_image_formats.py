@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from PIL import Image
 
 from ganzoo.data.image_io import from_pil, read_image
 from tests.support.command_line import refusal
-from tests.support.random_images import noise, save
+from tests.support.random_images import noise, save, save_unsigned
 
 
 class TestModes:
@@ -84,12 +83,7 @@ class TestModes:
         assert read_image(path, 1).ravel().tolist() == [0, 1, 255]
 
     def test_unsigned_thirty_two_bits(self, tmp_path: Path) -> None:
-        wrapped = np.array([[0, 2**31, 2**32 - 1]], np.uint32).view(np.int32)
-        path = save(tmp_path / "u.tif", wrapped)
-        # Pillow writes signed integers only: turn the tag SampleFormat from 2 to 1
-        signed, unsigned = (struct.pack("<HHIHH", 339, 3, 1, kind, 0) for kind in (2, 1))
-        assert signed in path.read_bytes()
-        path.write_bytes(path.read_bytes().replace(signed, unsigned))
+        path = save_unsigned(tmp_path / "u.tif", np.array([[0, 2**31, 2**32 - 1]], np.uint32))
         assert read_image(path, 1).ravel().tolist() == [0, 128, 255]
 
     def test_negative_integers(self, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from ganzoo.data import survey
 from ganzoo.data.survey import describe_images
 from ganzoo.data.types import ImageFile, StoredFile
-from tests.support.random_images import noise, save
+from tests.support.random_images import noise, save, save_unsigned
 
 
 class Inside(StoredFile):
@@ -86,6 +86,22 @@ def test_a_range_that_is_mostly_empty(
 ) -> None:
     path = save(tmp_path / "a.tif", values)
     assert describe_images([path], "A", value_range) == ([f"A: {line}"] if line else [])
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ([0, 2**32 - 1], ""),
+        ([3 * 2**30, 3 * 2**30 + 2**28], "values of these 32-bit images go from 3221225472 to 3489660928: 17 of 256 "
+         "levels are used; set data.range=[3221225472, 3489660928]"),
+    ],
+)  # fmt: skip
+def test_unsigned_integers_of_32_bits(tmp_path: Path, values: list[int], line: str) -> None:
+    path = save_unsigned(tmp_path / "a.tif", np.array([values], np.uint32))
+    assert describe_images([path], "A") == ([f"A: {line}"] if line else [])
+    assert describe_images([path], "A", (0, 2**33)) == [
+        f"A: values go from {values[0]} to {values[1]}; most of data.range=[0, {2**33}] is empty"
+    ]
 
 
 def test_of_very_many_images_a_part_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ganzoo.check.data.facts import array_facts, image_facts, plane_facts, read_files
 from ganzoo.errors import GanzooError
-from tests.support.random_images import noise, save
+from tests.support.random_images import noise, save, save_unsigned
 
 
 def test_an_image_has_the_size_mode_and_values_of_its_file(tmp_path: Path) -> None:
@@ -55,6 +55,21 @@ def test_deep_values_are_those_of_the_file(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.linspace(-1, 1, 240, dtype=np.float32).reshape(8, 6, 5))
     facts = image_facts(tmp_path / "a.npy")
     assert (facts.size, facts.mode, facts.depth, facts.low, facts.high) == ((6, 8), "float32×5", "float", -1.0, 1.0)
+
+
+def test_unsigned_integers_of_32_bits(tmp_path: Path) -> None:
+    facts = image_facts(save_unsigned(tmp_path / "a.tif", np.array([[5, 2**31, 2**32 - 1]], np.uint32)))
+    assert (facts.mode, facts.depth, facts.low, facts.high) == ("I", "32-bit", 5, 2**32 - 1)
+
+
+def test_deep_values_are_compared_upright(tmp_path: Path) -> None:
+    values = np.arange(40 * 60, dtype=np.uint16).reshape(40, 60)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = image_facts(save(tmp_path / "turned.png", np.rot90(values).copy(), exif=exif))
+    plain = image_facts(save(tmp_path / "upright.png", values))
+    assert turned.size == plain.size == (60, 40)
+    np.testing.assert_array_equal(turned.copy, plain.copy)
 
 
 def test_what_is_lost_is_named(tmp_path: Path) -> None:
