@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.data.domain_io import DomainIO
 from ganzoo.data.image_files import IMAGE_SUFFIXES, describe_skipped, describe_unread, find_images, image_names
 from ganzoo.data.image_io import open_file, read_image, to_float, to_uint8, write_image
+from ganzoo.data.image_size import image_size
 from ganzoo.data.label_maps import read_labels, read_mask
 from ganzoo.data.sampler import Row
 from ganzoo.data.survey import describe_images
@@ -38,6 +39,7 @@ from ganzoo.utils.console import Console
 from ganzoo.utils.core_yaml import load_yaml
 from ganzoo.utils.formatting import format_bytes
 from ganzoo.utils.jsonl import differences, to_plain
+from ganzoo.utils.paths import is_within
 from ganzoo.utils.program import program_name
 from ganzoo.utils.reading import guard_content, open_regular, parse_mapping, parse_object, read_text
 from ganzoo.utils.sealed import read_sealed_text
@@ -141,6 +143,8 @@ __all__ = [
     "guard_content",
     "halvings",
     "image_names",
+    "image_size",
+    "is_within",
     "join_channels",
     "keyed",
     "linear_decay",

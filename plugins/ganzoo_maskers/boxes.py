@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Console, find_images, guard_content, read_image, read_text, write_image
+from ganzoo.interfaces import Console, find_images, guard_content, image_size, is_within, read_text, write_image
 
 COLUMNS = ("left", "top", "right", "bottom")
 Box = tuple[float, float, float, float]
@@ -27,7 +27,7 @@ def write_masks(file: Path, images: Path, out: Path, *, fractions: bool = False,
     Args:
         file: the list, see ``read_boxes``.
         images: the folder of the images.
-        out: the folder for the masks; it must be new or empty.
+        out: the folder for the masks; it must be new or empty, and not in the folder of the images.
         fractions: whether the boxes are fractions of width and height; otherwise they are in pixels.
         empty: whether an image that is not in the list gets an empty mask.
 
@@ -38,6 +38,8 @@ def write_masks(file: Path, images: Path, out: Path, *, fractions: bool = False,
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise GanzooError(f"{out}: it exists already; remove it, or choose another folder")
+    if is_within(out, images):
+        raise GanzooError(f"{out}: this is in the folder of the images, {images}; choose another place")
     listed, drawn, absent = read_boxes(file), dict[str, tuple[np.ndarray, int]](), list[Path]()
     beyond = 0
     for path in find_images(images):
@@ -48,7 +50,7 @@ def write_masks(file: Path, images: Path, out: Path, *, fractions: bool = False,
         named = [one for one in dict.fromkeys((full, name)) if one in listed]
         if not named:
             absent.append(path)
-        height, width = read_image(path, 3).shape[:2]
+        height, width = image_size(path)
         boxes = [box for one in named for box in listed[one]]
         mask = draw_boxes(boxes, height, width, fractions, f"{file}: {full}")
         beyond += 0 if fractions else sum(_reaches_beyond(box, height, width) for box in boxes)

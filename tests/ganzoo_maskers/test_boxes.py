@@ -81,6 +81,48 @@ def test_a_pixel_is_in_a_box_if_its_centre_is(
     assert np.flatnonzero(read_mask(Path("masks/1.png"))[0]).tolist() == columns
 
 
+@pytest.mark.parametrize(
+    ("name", "pixels"),
+    [
+        ("a.png", np.zeros((6, 8), np.uint16)),
+        ("a.tif", np.full((6, 8), -1000, np.int32)),
+        ("a.tif", np.full((6, 8), 3.5, np.float32)),
+        ("a.npy", np.zeros((6, 8), np.int16)),
+        ("a.npy", np.zeros((6, 8, 5), np.float32)),
+    ],
+)
+def test_images_of_any_depth_and_number_of_channels(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, pixels: np.ndarray
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("scans").mkdir()
+    if name.endswith(".npy"):
+        np.save(f"scans/{name}", pixels)
+    else:
+        Image.fromarray(pixels).save(f"scans/{name}")
+    Path("boxes.csv").write_text(HEAD + "a,1,2,4,5\n")
+    assert run("boxes", "boxes.csv", "scans", "-o", "masks") == (0, "masks: 1 masks\n", "")
+    assert np.array_equal(read_mask(Path("masks/a.png")), box(8, 6, (1, 2, 4, 5)))
+
+
+def test_boxes_are_drawn_in_the_upright_image(run: Run, images: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by 90°
+    Image.new("RGB", (8, 6)).save(images / "1.png", exif=exif)
+    Path("boxes.csv").write_text(HEAD + "1,0,6,6,8\n")
+    assert run("boxes", "boxes.csv", images, "-o", "masks", "--empty")[0] == 0
+    assert np.array_equal(read_mask(Path("masks/1.png")), box(6, 8, (0, 6, 6, 8)))
+
+
+@pytest.mark.parametrize("out", ["trainA/masks", "link/sub/masks"])
+def test_masks_among_the_images_are_refused(run: Run, images: Path, out: str) -> None:
+    Path("link").symlink_to(images)
+    Path("boxes.csv").write_text(HEAD + "1,0,0,4,4\n")
+    code, _, err = run("boxes", "boxes.csv", images, "-o", out, "--empty")
+    assert code == 2 and f"{out}: this is in the folder of the images, {images}; choose another place" in err
+    assert not Path(out).exists()
+
+
 def test_a_list_of_other_images_is_refused(run: Run, images: Path) -> None:
     Path("boxes.csv").write_text(HEAD + "zz.png,0,0,1,1\n")
     code, _, error = run("boxes", "boxes.csv", images, "-o", "masks", "--empty")

@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image
 
 from ganzoo.check.data.near_duplicates import SIDE, small_copy
-from ganzoo.data.image_io import deep_values, from_pil, is_deep_colour, open_image, page_numbers, read_array
+from ganzoo.data.image_io import deep_values, from_pil, is_deep_colour, open_image, page_numbers
+from ganzoo.data.image_size import ORIENTATION, map_array, upright_size
 from ganzoo.data.label_maps import read_labels, read_mask
 from ganzoo.data.types import ImageFile
 from ganzoo.errors import GanzooError
 
-_ORIENTATION = 0x0112  # the EXIF tag: 1 is upright
 _PLAIN = ("L", "RGB")
 
 
@@ -101,15 +101,15 @@ def image_facts(path: ImageFile) -> Facts:
     Raises GanzooError if it cannot be read.
     """
     if path.suffix.lower() == ".npy":
-        return array_facts(_load(path), path)
+        return array_facts(map_array(path), path)
     with open_image(path) as image:
         losses = losses_of(image)
-        size, mode = _upright_size(image), image.mode
+        size, mode = upright_size(image), image.mode
         values = deep_values(image)
         if values is not None:
             return array_facts(values[:, :, None], path, mode, losses)
         image.draft(None, (2 * SIDE, 2 * SIDE))
-        if mode not in _PLAIN or losses or image.getexif().get(_ORIENTATION, 1) != 1:
+        if mode not in _PLAIN or losses or image.getexif().get(ORIENTATION, 1) != 1:
             image = Image.fromarray(from_pil(image, 3, path))
         extrema = np.array(image.getextrema())
         return Facts(size, mode, "8-bit", int(extrema.min()), int(extrema.max()), small_copy(image), losses)
@@ -175,7 +175,7 @@ def header_facts(path: ImageFile) -> tuple[tuple[int, int], str, tuple[str, ...]
     if path.suffix.lower() == ".npy":
         return None
     with suppress(GanzooError), open_image(path) as image:
-        return _upright_size(image), image.mode, losses_of(image)
+        return upright_size(image), image.mode, losses_of(image)
     return None
 
 
@@ -183,18 +183,3 @@ def plane_facts(plane: np.ndarray) -> PlaneFacts:
     """Return what is known of a mask or label map, (H, W) uint8."""
     values = np.flatnonzero(np.bincount(plane.reshape(-1), minlength=256))
     return PlaneFacts((plane.shape[1], plane.shape[0]), tuple(values.tolist()))
-
-
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    lying = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
-    return (image.height, image.width) if lying else image.size
-
-
-def _load(path: ImageFile) -> np.ndarray:
-    """Return the pixels of a ``.npy`` file, (H, W, C), of any type of numbers. Raises GanzooError as ``read_array``."""
-    if isinstance(path, Path) and path.is_file():  # a pipe would be waited for
-        with suppress(Exception):  # read_array says what is wrong
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-            if array.dtype.kind in "uif" and array.ndim in (2, 3) and array.size:
-                return array if array.ndim == 3 else array[:, :, None]
-    return read_array(path, 3)
