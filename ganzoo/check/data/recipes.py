@@ -65,7 +65,8 @@ def find_images_of(file: Path, overrides: Iterable[str] = (), *, demo: bool = Fa
     side = min(images.load_shape) if images.load_shape else 0
     crop = images.shape if images.fit == "crop" else None
     folders = folders_of(data, (one for group in groups for item in group.items for one in item.files))
-    return Source(str(file), groups, [*_unused(dataset, groups), *notes], side=side, crop=crop, folders=folders)
+    findings = [*_one_sided(dataset, groups), *_unused(dataset, groups), *notes]
+    return Source(str(file), groups, findings, side=side, crop=crop, folders=folders)
 
 
 def _training_folders(data: Part) -> list[str]:
@@ -123,6 +124,16 @@ def _facts(pixels: np.ndarray, files: Sequence[ImageFile], name: str) -> Facts:
         if reduced > 1 and reduced == round(height / size[1]):  # half of a file that shows a pair is not reduced
             size = (width, height)
     return Facts(size, mode, "8-bit", float(facts.low), float(facts.high), facts.copy, losses)
+
+
+def _one_sided(dataset: Dataset, groups: Sequence[Group]) -> list[Finding]:
+    """Return the findings about splits that have images of one domain only, though the data set has two domains."""
+    return [
+        Finding("unbalanced", f"{group.split} {other}", detail=f"0 images, and {len(group.items):,} in {group.title}")
+        for group in groups
+        for other in dataset.channels
+        if not dataset.count(group.split, other)
+    ]
 
 
 def _unused(dataset: Dataset, groups: Sequence[Group]) -> list[Finding]:

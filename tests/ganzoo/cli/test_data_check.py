@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import resource
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,17 @@ def test_a_recipe_is_checked_as_its_run_sees_it(tmp_path: Path, run: Run) -> Non
     assert set(fault["files"]) == {str(images / "trainA/03.png"), str(images / "testA/leaked.png")}
     (small,) = {one["detail"] for one in result["remarks"] if one["kind"] == "small"}
     assert "scales them to, 18" in small
+
+
+def test_a_split_of_a_recipe_with_one_domain_only_is_a_fault(tmp_path: Path, run: Run) -> None:
+    recipe = write_recipe(tmp_path)
+    shutil.rmtree(tmp_path / "images/testB")
+    code, out, _ = run("data", "check", recipe, "--json")
+    (fault,) = json.loads(out)["faults"]
+    assert code == 7
+    assert fault == {"kind": "unbalanced", "where": "test B", "files": [], "detail": "0 images, and 3 in test A"}
+    page = run("data", "check", recipe)[1]
+    assert "test B" in page and run("data", "check", recipe, "--ignore", "unbalanced")[0] == 0
 
 
 def test_masks_that_no_image_of_a_recipe_uses_are_found(tmp_path: Path, run: Run) -> None:
