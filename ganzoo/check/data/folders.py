@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganzoo.check.data.facts import image_facts, read_files
+from ganzoo.check.data.facts import header_facts, image_facts, read_files
 from ganzoo.check.data.findings import Finding
 from ganzoo.check.data.groups import Group, Item, Source, to_look_at
 from ganzoo.data.image_files import IMAGE_SUFFIXES, describe_skipped, has_images, image_names
@@ -203,7 +203,8 @@ def _stem(name: str) -> str:
 
 
 def _show(path: Path, mask: Path | None, labels: Path | None, side: int) -> list[Image.Image]:
-    if path.suffix.lower() == ".npy":
+    header = header_facts(path)
+    if path.suffix.lower() == ".npy" or (header and header[1].startswith(("I", "F"))):  # more than 8 bits
         pixels = image_facts(path).copy
     else:
         pixels = read_image(path, 3, scaled_to=side) if mask is None and labels is None else read_image(path, 3)

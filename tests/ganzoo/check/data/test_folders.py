@@ -127,6 +127,30 @@ def test_the_range_of_images_of_one_colour_is_no_fault_of_its_own(tmp_path: Path
     assert [one.kind for one in findings] == ["one-colour", "one-colour"]
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("float.tif", np.linspace(-3, 900, 2400, dtype=np.float32)),
+        ("signed.tif", np.linspace(-1000, 2000, 2400).astype(np.int32)),
+        ("12_bits.png", np.linspace(0, 4095, 2400).astype(np.uint16)),
+        ("array.npy", np.linspace(-1000, 2000, 2400).astype(np.int16)),
+    ],
+)
+def test_deep_images_are_shown_from_their_lowest_value_to_their_highest(
+    tmp_path: Path, name: str, values: np.ndarray
+) -> None:
+    pixels = values.reshape(40, 60)
+    (tmp_path / "scans").mkdir()
+    if name.endswith(".npy"):
+        np.save(tmp_path / "scans" / name, pixels)
+    else:
+        save(tmp_path / "scans" / name, pixels)
+    save(tmp_path / "scans_masks" / f"{Path(name).stem}.png", noise(40, 60))
+    (item,) = find_images_in([tmp_path / "scans"]).groups[0].items
+    shown = [np.asarray(one) for one in item.show(96)]
+    assert len(shown) == 2 and shown[0].min() < 10 and shown[0].max() > 245
+
+
 def test_an_image_of_one_colour_and_a_small_one_are_found(tmp_path: Path) -> None:
     for name in ("1", "2", "3"):
         save(tmp_path / f"photos/{name}.png", np.random.default_rng(int(name)).integers(0, 256, (40, 40, 3), np.uint8))
