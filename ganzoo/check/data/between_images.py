@@ -22,8 +22,11 @@ UNBALANCED = 2.0
 Readings = Sequence[Sequence[Reading]]
 
 
-def find_duplicates(groups: Sequence[Group], readings: Readings) -> tuple[list[list[tuple[int, int]]], list[Finding]]:
-    """Return the groups of near-duplicates, each image as (group, image), and a finding for each of them."""
+def find_duplicates(source: Source, readings: Readings) -> tuple[list[list[tuple[int, int]]], list[Finding]]:
+    """Return the groups of near-duplicates, each image as (group, image), and a finding for each of them.
+
+    Two partners that look alike, as an image and its noisy copy do, are none.
+    """
     places, copies = [], []
     for number, read in enumerate(readings):
         for index, reading in enumerate(read):
@@ -32,8 +35,10 @@ def find_duplicates(groups: Sequence[Group], readings: Readings) -> tuple[list[l
                 copies.append(reading.image.copy)
     if not copies:
         return [], []
-    found = [[places[one] for one in group] for group in find_near_duplicates(np.stack(copies))]
-    return found, [_duplicate(groups, readings, one) for one in found]
+    pairs = {frozenset(pair) for pair in source.pairs}
+    alike = [[places[one] for one in group] for group in find_near_duplicates(np.stack(copies))]
+    found = [group for group in alike if frozenset(group) not in pairs]
+    return found, [_duplicate(source.groups, readings, one) for one in found]
 
 
 def _duplicate(groups: Sequence[Group], readings: Readings, places: Sequence[tuple[int, int]]) -> Finding:

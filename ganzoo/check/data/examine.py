@@ -42,7 +42,7 @@ def examine(
         ignored: kinds of findings that are left out.
     """
     readings = _read_all(source, progress)
-    duplicates, findings = find_duplicates(source.groups, readings)
+    duplicates, findings = find_duplicates(source, readings)
     findings += source.findings
     for group, read in zip(source.groups, readings, strict=True):
         findings += check_group(source, group, read)

@@ -69,7 +69,8 @@ class Source:
         name: what was given: a folder, two folders, or a recipe.
         groups: its groups, training first.
         findings: what was found without reading an image, such as missing masks.
-        pairs: pairs of images, each as (group, image), that must have the same size; both are indices.
+        pairs: pairs of images, each as (group, image), both indices. Partners must have the same size, and may look
+            alike.
         side_by_side: whether each image shows both domains, in two halves.
         side: images with a shorter side are enlarged in training; 0: unknown.
         crop: height and width that are cropped from images without scaling them, if they are.

@@ -66,7 +66,14 @@ def find_images_of(file: Path, overrides: Iterable[str] = (), *, demo: bool = Fa
     crop = images.shape if images.fit == "crop" else None
     folders = folders_of(data, (one for group in groups for item in group.items for one in item.files))
     findings = [*_one_sided(dataset, groups), *_unused(dataset, groups), *notes]
-    return Source(str(file), groups, findings, side=side, crop=crop, folders=folders)
+    pairs = [
+        ((first, index), (second, index))
+        for first, one in enumerate(groups)
+        for second, other in enumerate(groups)
+        if dataset.paired and (one.split, one.domain, other.domain) == (other.split, "A", "B")
+        for index in range(len(one.items))
+    ]
+    return Source(str(file), groups, findings, pairs, side=side, crop=crop, folders=folders)
 
 
 def _training_folders(data: Part) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from ganzoo.check.data.findings import KINDS
 from ganzoo.check.data.sheet import COLUMNS, GAP, TILE
@@ -212,6 +212,26 @@ def test_partners_in_two_folders_are_told_apart(tmp_path: Path, run: Run) -> Non
     faults = found(tmp_path / "images", json.loads(out))
     assert code == 7 and all(file.startswith("trainB/") for _, files in faults for file in files)
     assert {files for _, files in faults} == {("trainB/0.png", "trainB/1.png"), ("trainB/2.png",)}
+
+
+@pytest.mark.parametrize("layout", ["folders", "side_by_side"])
+def test_partners_that_look_alike_are_no_near_duplicates(tmp_path: Path, run: Run, layout: str) -> None:
+    root = tmp_path / "images"
+    for folder in ("train", "trainA", "trainB"):
+        (root / folder).mkdir(parents=True)
+    for number, key in enumerate((0, 1, 2, 2)):  # the last pair repeats the one before
+        first = drawn(key, side=64)
+        second = ImageEnhance.Brightness(first).enhance(1.1)
+        if layout == "folders":
+            first.save(root / f"trainA/{number}.png")
+            second.save(root / f"trainB/{number}.png")
+        else:
+            Image.fromarray(np.concatenate([first, second], axis=1)).save(root / f"train/{number}.png")
+    data = {"dataset": "paired", "layout": layout, "root": str(root), "validation": 0}
+    target = [write_recipe(tmp_path, data=data)]
+    for words in ([root, "--paired"], target) if layout == "folders" else (target,):
+        (fault,) = json.loads(run("data", "check", *words, "--json")[1])["faults"]
+        assert fault["kind"] == "both-domains" and {Path(file).stem for file in fault["files"]} == {"2", "3"}
 
 
 def test_a_data_set_that_cannot_be_built_names_the_check_of_its_folder(tmp_path: Path, run: Run) -> None:
