@@ -325,7 +325,7 @@ class RecipeReader:
             self.add_problem((*path, "foreground"), message)
         elif ROLES[role].one_plane and planes > 1 and not foreground:
             self.add_problem(path, f"the masker makes {planes} planes, the role needs one: set foreground: [classes]")
-        if ROLES[role].provided == "labels" and masker.needs == ("given",):
+        if ROLES[role].provided == "labels" and masker.needs == ("given",) and not any(part.inner()):
             for option, value in part.kind_options.items():
                 if value != getattr(MaskTransform, option):
                     message = "its masks are label maps, whose pixels are classes and no mask's values: remove it"

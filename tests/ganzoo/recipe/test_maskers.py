@@ -103,3 +103,10 @@ def test_label_maps_take_no_options_of_masks(option: str) -> None:
     name = option.partition(":")[0]
     message = f"maskers.labels.{name}: its masks are label maps, whose pixels are classes"
     assert any(message in line for line in mistakes(recipe))
+
+
+@pytest.mark.parametrize("option", ["threshold: 0.5", "invert: true", "grow: 1", "soften: 1"])
+def test_a_combination_of_label_maps_takes_options_of_masks(option: str) -> None:
+    """It makes masks of them: 1 for all classes but 0."""
+    recipe = COMPLETE + f"maskers:\n  labels: {{masker: union, of: [file, file], {option}}}\n"
+    assert not any("label maps" in line for line in mistakes(recipe))
