@@ -80,8 +80,7 @@ class Origin:
         """Turn any error of the component's code in a ``with`` block into a ComponentError of one line.
 
         The line names the deepest place in the author's package; if no code of it was running, as with a wrong
-        signature, it names the function. A GanzooError, a lack of memory and a full disk stay as they are, and in
-        strict mode (GANZOO_STRICT) every error.
+        signature, it names the function. Errors of which ``stays_as_it_is`` is true stay.
 
         Args:
             function: the name of the function that is called.
@@ -139,11 +138,13 @@ def files_of(module: str) -> Callable[[str], bool]:
 def stays_as_it_is(error: BaseException) -> bool:
     """Return whether an error is not turned into one of a component.
 
-    So it is with a GanzooError, a lack of memory, a full disk, an error while torch traces or compiles a network, which
-    it may handle itself, and in strict mode (GANZOO_STRICT) with every error.
+    So it is with a GanzooError, a lack of memory, a full disk, a path that is too long, an error while torch traces or
+    compiles a network, which it may handle itself, and in strict mode (GANZOO_STRICT) with every error.
     """
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    of_system = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG)
     torch = sys.modules.get("torch")
     traced = torch is not None and torch.compiler.is_compiling()
     of_compiler = any(one.__name__ == "TorchDynamoException" for one in type(error).__mro__)
-    return isinstance(error, GanzooError) or is_out_of_memory(error) or full or traced or of_compiler or is_strict()
+    return (
+        isinstance(error, GanzooError) or is_out_of_memory(error) or of_system or traced or of_compiler or is_strict()
+    )

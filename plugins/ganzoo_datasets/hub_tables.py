@@ -209,9 +209,9 @@ def _table(name: str, rows: Any, builder: Any, split: str, folders: Sequence[Pat
 def _local(name: str) -> list[Path] | None:
     """Return the folder, or the parquet files, that a name means; None for a name on the hub."""
     path = Path(os.path.expanduser(os.path.expandvars(name)))
-    if path.is_dir():
+    if os.path.isdir(path):
         return [path]
-    files = [path] if path.is_file() else [Path(one) for one in sorted(glob.glob(str(path)))]
+    files = [path] if os.path.isfile(path) else [Path(one) for one in sorted(glob.glob(str(path)))]
     if not files:
         return None
     wrong = [file for file in files if file.suffix != ".parquet"]

@@ -89,7 +89,7 @@ def _read_list(file: Path | None) -> list[Entry]:
         if not text or text.startswith("#"):
             continue
         path, name = file.parent / text, _name(text)
-        if not path.is_file():
+        if not os.path.isfile(path):  # Path.is_file raises OSError for a line that is too long
             raise GanzooError(f"{file}:{number}: no such image: {path}; correct the path or remove the line")
         if name in lines_of:
             raise GanzooError(f"{file}:{number}: {name} is also in line {lines_of[name]}; remove one of them")
@@ -101,6 +101,6 @@ def _read_list(file: Path | None) -> list[Entry]:
 
 
 def _name(text: str) -> str:
-    """Return a path without its root and ``..`` parts, so that the name never leads out of an output folder."""
+    """Return a path without its root, and with ``__`` for each ``..``: it never leads out of an output folder."""
     path = PurePath(os.path.normpath(text))
-    return PurePath(*[part for part in path.parts if part not in ("..", path.anchor)]).as_posix()
+    return PurePath(*["__" if part == ".." else part for part in path.parts if part != path.anchor]).as_posix()

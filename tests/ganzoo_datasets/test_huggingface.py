@@ -298,6 +298,7 @@ def test_what_is_not_read(tmp_path: Path) -> None:
         ("pandas", "no such file or folder, and no name on the hub"),
         ("s3://bucket/data", "no name on the hub"),
         (tmp_path / "nowhere", "no such file or folder"),
+        ("x" * 300, "no such file or folder"),
     ):
         with pytest.raises(GanzooError, match=problem):
             HuggingFace(A=name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -54,6 +55,11 @@ def test_errors_of_users_and_memory_stay(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught, ORIGIN.catch("forward"):
         raise error
     assert caught.value is error
+
+
+def test_a_path_that_is_too_long_is_the_users(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="too long"), ORIGIN.catch("__init__"):
+        (tmp_path / ("x" * 300)).exists()
 
 
 def test_in_strict_mode_the_error_stays(monkeypatch: pytest.MonkeyPatch) -> None:
