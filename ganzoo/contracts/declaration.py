@@ -63,6 +63,9 @@ def declaration_errors(origin: Origin) -> list[ComponentError]:
     errors = [*_constructor_errors(origin), *_option_errors(origin)]
     if missing := sorted(getattr(origin.component, "__abstractmethods__", ())):
         errors.append(origin.mistake(f"it lacks {', '.join(f'{one}()' for one in missing)}: define it"))
+    if origin.kind != "dataset" and isinstance(getattr(origin.component, "alternatives", None), tuple | list):
+        text = "its alternatives have no effect: options exclude each other in data sets alone; remove it"
+        errors.append(origin.mistake(text))
     if base is not nn.Module:
         errors += [*signature_errors(origin, base), *_class_errors(origin, base)]
     if issubclass(base, nn.Module) and origin.kind != "masker":

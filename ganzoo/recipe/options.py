@@ -119,8 +119,8 @@ def check_options(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Check values of a target's options; return option → coerced value or default, and a list of the mistakes.
 
-    An option with a mistake is left out. ``~`` and variables in paths are expanded, also in lists and mappings. Raises
-    GanzooError if the target's type hints cannot be used, which is a mistake of its author.
+    An option with a mistake is left out. ``~`` and variables in paths are expanded, also in lists, mappings and
+    defaults. Raises GanzooError if the target's type hints cannot be used, which is a mistake of its author.
 
     Args:
         target: a class or function.
@@ -160,7 +160,8 @@ def check_options(
         if name not in values and option.required:
             problems.append(Problem(path, f"the option {name!r} ({option.type_text}) is missing"))
         elif name not in values:  # a mapping has no form that cannot be changed, so each component gets its own
-            checked[name] = deepcopy(option.default) if isinstance(option.default, dict) else option.default
+            default = deepcopy(option.default) if isinstance(option.default, dict) else option.default
+            checked[name] = expand_paths(default)
     return {name: checked[name] for name in known if name in checked}, problems
 
 
@@ -250,6 +251,8 @@ def _inner_options(kind: str) -> type[Any] | None:
 
 def type_mistake(option: Option) -> str:
     """Return why no recipe could set an option of this type; empty if one could."""
+    if unknown := [kind for kind in inner_kinds(option.type) if kind not in KINDS]:
+        return f"there is no kind {unknown[0]!r}{suggest(unknown[0], KINDS)}"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # pydantic warns of what is no type

@@ -18,7 +18,7 @@ HEAD = """\
 from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 import torch
 from torch import nn, Tensor
@@ -128,6 +128,16 @@ CONSTRUCTORS = [
         "*, net: 3 = 3",
         "the type of its option 'net' cannot be checked: ArbitraryTypeWarning: 3 is not a Python",
     ),
+    (
+        "masker",
+        "*, of: tuple[Annotated[Inner, InnerKind('maskr')], ...] = ()",
+        "the type of its option 'of' cannot be checked: there is no kind 'maskr' (did you mean 'masker'?)",
+    ),
+    (
+        "loss",
+        "*, net: Annotated[Inner, InnerKind('callback')]",
+        "the type of its option 'net' cannot be checked: there is no kind 'callback' (there are: ",
+    ),
     ("masker", "*, threshold: float = 0.5", "its option 'threshold' is one that every masker has: rename it"),
     ("masker", "*, foreground: int = 1", "its option 'foreground' is one that every masker has: rename it"),
     ("discriminator", "in_channels, *, noise: float = 0", "its option 'noise' is one that every discriminator has"),
@@ -145,6 +155,11 @@ CLASSES = [
     ("method", "class Planted(Method):\n    pass\n", "it lacks forward(): define it"),
     ("loss", "class Planted(Loss):\n    pass\n", "it lacks forward(): define it"),
     ("discriminator", RIGHT["discriminator"].replace("forward", "judge"), "it lacks forward(): define it"),
+    (
+        "loss",
+        RIGHT["loss"].replace("(Loss):", '(Loss):\n            alternatives = (("size",), ("width",))'),
+        "its alternatives have no effect: options exclude each other in data sets alone; remove it",
+    ),
     (
         "loss",
         RIGHT["loss"].replace("(self, image, target=None)", "(self, *images)"),

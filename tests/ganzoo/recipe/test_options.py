@@ -161,6 +161,20 @@ def test_paths_in_lists_and_mappings_are_expanded(
     assert check_options(component, {"files": value}) == ({"files": expected}, [])
 
 
+def test_paths_in_defaults_are_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    by_name = {"a": Path("~/x")}
+
+    def component(
+        *, file: Path = Path("~/x"), files: tuple[Path, ...] = (Path("$HOME/x"),), more: Any = by_name
+    ) -> None:
+        pass
+
+    expanded = Path("/home/ada/x")
+    assert check_options(component, {})[0] == {"file": expanded, "files": (expanded,), "more": {"a": expanded}}
+    assert by_name == {"a": Path("~/x")}
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
