@@ -15,10 +15,12 @@ from ganzoo.cli.notices import note_failed_plugins
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; others need the token.")
 @click.option("--port", default=7860, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
 @click.option(
-    "--token", default="", help="What browsers must show.  [default: none on this machine, else a random one]"
+    "--token", default="", help="Token that browsers need.  [default: none on this machine, else a random one]"
 )
-@click.option("--idle", default=600, show_default=True, type=click.IntRange(1), help="Free unused networks after, s.")
-@click.option("--max-upload", default=100, show_default=True, type=click.IntRange(1), help="Most MiB of one upload.")
+@click.option(
+    "--idle", default=600, show_default=True, type=click.IntRange(1), help="Seconds until unused networks are freed."
+)
+@click.option("--max-upload", default=100, show_default=True, type=click.IntRange(1), help="Largest upload, in MiB.")
 @click.option("--recipes", type=PATH, default=Path("recipes"), show_default=True, help="Folder for recipes it writes.")
 @PRECISION
 @DEVICE

@@ -41,18 +41,26 @@ def study_command() -> None:
     help="A translation beside a real image, or two runs' translations of one image.",
 )
 @click.option("--real", type=PATH, help="The folder of real images.  [default: those of the first run's data]")
-@click.option("--trials", default=40, show_default=True, type=click.IntRange(1), help="For each run, or each two runs.")
-@click.option("--practice", default=10, show_default=True, type=click.IntRange(0), help="Trials before them.")
+@click.option(
+    "--trials",
+    default=40,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Trials that count, for each run or pair of runs.",
+)
+@click.option(
+    "--practice", default=10, show_default=True, type=click.IntRange(0), help="Trials before those that count."
+)
 @click.option(
     "--seconds", default=1.0, show_default=True, type=click.FloatRange(0), help="How long images are shown; 0: always."
 )
 @click.option("--question", default="", help="What the page asks.  [default: a question for the task]")
 @click.option(
-    "--side", default=256, show_default=True, type=click.IntRange(0), help="Shorter side, px; 0: as they are."
+    "--side", default=256, show_default=True, type=click.IntRange(0), help="Shorter side of images, px; 0: unscaled."
 )
-@click.option("--direction", type=click.Choice(["AB", "BA"]), help="Of runs.  [default: the method's first]")
-@click.option("--checkpoint", default="", help="Of runs.  [default: best if there is one, else last]")
-@click.option("--seed", default=0, show_default=True, help="Of the drawn images and their sides.")
+@click.option("--direction", type=click.Choice(["AB", "BA"]), help="Direction of runs.  [default: the method's first]")
+@click.option("--checkpoint", default="", help="Checkpoint of runs.  [default: best if there is one, else last]")
+@click.option("--seed", default=0, show_default=True, help="Seed that chooses the images and the sides.")
 @DEVICE
 def make_command(runs: tuple[Path, ...], out: Path, task: Any, real: Path | None, **options: Any) -> None:
     """Write the page of a study of RUNS: folders of runs, or of translated images.

@@ -223,4 +223,6 @@ def _compare_plans(share: Share, pairs: Sequence[tuple[Path, Path]]) -> None:
     """Wait until all processes have planned their work, so that none writes before; raise if they saw other files."""
     names = "\n".join(str(target) for _, target in pairs)
     if len(set(share.gather(sha256(names.encode("utf-8", "surrogateescape")).hexdigest()))) > 1:
-        raise GanzooError("the processes found different images: give all of them the same folders, at rest")
+        raise GanzooError(
+            "the processes found different images: give all of them the same folders, and do not change these meanwhile"
+        )

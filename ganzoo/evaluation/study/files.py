@@ -67,7 +67,7 @@ def require_free(folder: Path) -> None:
     if (folder / KEY).exists():
         raise GanzooError(f"{folder}: there is a study already, and its answers belong to it: name another folder")
     if (folder / PAGE).exists():
-        raise GanzooError(f"{folder / PAGE}: it is there already and is no study's; name another folder")
+        raise GanzooError(f"{folder / PAGE}: it exists and does not belong to a study; name another folder")
 
 
 def write_study(

@@ -49,7 +49,7 @@ def make_study(
         raise GanzooError(f"--seconds {seconds}: it must be from 0 to {LONGEST}; 0 shows the images until the answer")
     labels = labels_of(runs)
     if REAL in labels:
-        raise GanzooError(f"a folder is called {REAL!r}, as the real images are in the results: rename it")
+        raise GanzooError(f"a folder is called {REAL!r}, which stands for the real images in the results: rename it")
     require_free(out)  # before anything is translated
     require_folder("-o", out)
     if real and task == "better":
@@ -64,7 +64,7 @@ def make_study(
     ]
     images = read_folder(real) if real else next((one.real for one in sources if one.real), {})
     if task == "real-or-fake" and not images:
-        raise GanzooError("folders of translations have no real images beside them: --real FOLDER")
+        raise GanzooError("folders of translations hold no real images to compare with: add --real FOLDER")
     made = make_trials(task, sources, images, trials=trials, practice=practice, side=side, seed=seed)
     write_study(out, task, labels, made, question=question, seconds=seconds)
     console = Console()

@@ -75,7 +75,7 @@ def test_processes_that_see_other_files_stop_before_anything_is_written(tmp_path
     (tmp_path / "other.py").write_text(program)
     done = two_processes(tmp_path / "other.py")
     assert done.returncode != 0
-    assert "the processes found different images: give all of them the same folders, at rest" in done.stderr
+    assert "the processes found different images: give all of them the same folders, and do not" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

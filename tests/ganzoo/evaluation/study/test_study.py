@@ -338,7 +338,7 @@ def test_images_of_one_name_and_pages_of_something_else_are_refused(
     (tmp_path / "site").mkdir()
     (tmp_path / "site/index.html").write_text("mine")
     code, _, error = make(run, folders, tmp_path / "site", "--trials", "3", "--practice", "0")
-    assert code == 2 and "index.html: it is there already" in error
+    assert code == 2 and "index.html: it exists and does not belong to a study" in error
     assert (tmp_path / "site/index.html").read_text() == "mine"
     Image.new("RGB", (6, 4)).save(folders["one"] / "03.jpg")
     code, _, error = make(run, folders, tmp_path / "study", "--trials", "3", "--practice", "0")
