@@ -26,6 +26,7 @@ from ganzoo_datasets.files import (
     ranges_of,
     require_partners,
     size_of,
+    skipped_in,
     stem_of,
 )
 from ganzoo_datasets.split import Limit, Share, hold_out, select
@@ -93,12 +94,16 @@ class Paired(Dataset):
             )
         patterns = _patterns(folders)
         self.pairs: dict[str, list[_Pair]] = {}
+        self.places: list[Path] = []
         for split, name in FOLDERS.items():
             if self.halves:
-                self.pairs[split] = _whole(Path(root) / name, optional=split != "train")
+                read = [Path(root) / name]
+                self.pairs[split] = _whole(read[0], optional=split != "train")
             else:
                 places = {domain: Path(root) / patterns[domain].replace("{split}", name) for domain in DOMAINS}
+                read = [*places.values()]
                 self.pairs[split] = _matched(places, optional=split != "train")
+            self.places += read if self.pairs[split] else []
         if not self.pairs["validation"]:
             train = self.pairs["train"]
             remaining, held = hold_out([stem_of(pair.A.name) for pair in train], validation)
@@ -112,11 +117,12 @@ class Paired(Dataset):
         return len(self.pairs[split])
 
     def notes(self) -> list[str]:
-        """Return what is left out of the images: pages, transparency, depth."""
+        """Return what is left out: files that are not images, and of the images pages, transparency, depth."""
+        skipped = dict.fromkeys(line for folder in self.places for line in skipped_in(folder))
         entries: dict[tuple[str, str], list[Entry]] = {}
         for split, pairs in self.pairs.items():
             entries |= {(split, "A"): [pair.A for pair in pairs], (split, "B"): [pair.B for pair in pairs]}
-        return notes_of(entries, self.ranges)
+        return [*skipped, *notes_of(entries, self.ranges)]
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         """Read one image and its partner.

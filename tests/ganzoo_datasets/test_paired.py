@@ -221,3 +221,16 @@ class TestLabelMaps:
         data = Paired(root=maps, layout="folders", classes={"A": 4}, validation=0)
         text = complaint(data.sample, split="train", domain="A", index=0)
         assert text.startswith(f"{maps}/trainA/sub ü/00.png: a label map of mode RGB holds colours, not classes")
+
+
+@pytest.mark.parametrize("layout", ["side_by_side", "folders"])
+def test_files_that_are_not_read_are_counted(root: Path, two: Path, layout: Any) -> None:
+    places = {"side_by_side": [root / "train"], "folders": [two / "trainA", two / "trainB"]}[layout]
+    home = root if layout == "side_by_side" else two
+    assert Paired(root=home, layout=layout).notes() == []
+    for folder in places:
+        (folder / "photo.raw").write_bytes(b"x")
+    lines = Paired(root=home, layout=layout).notes()
+    assert len(lines) == len(places)
+    for folder, line in zip(places, lines, strict=True):
+        assert line.startswith(f"{folder}: ") and ".raw" in line
