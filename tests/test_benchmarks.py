@@ -309,3 +309,8 @@ def test_the_page_of_adaptation_says_what_its_records_say() -> None:
     assert f"""far below "source only", at {means["unit"]:.1f} ± {stdev(values["unit"]):.1f} %""" in text
     assert max(values["unit"]) < means["source"] - 20
     assert 2 < means["attention_gan"] - means["source"] < 5
+    assert f'the strokes: {means["munit"]:.1f} %, as "source only"' in " ".join(text.split())
+    assert abs(means["munit"] - means["source"]) < 1
+    *black, second, first = sorted(values["uvcgan2"])
+    assert f"UVCGANv2 reaches {first:.1f} and {second:.1f} % with two seeds" in text
+    assert len(black) == 3 and {f"{one:.1f}" for one in black} == {"13.2"} and 'says "1" to everything (13.2 %)' in text
