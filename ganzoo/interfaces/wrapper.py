@@ -28,6 +28,7 @@ class MethodWrapper(Method):
     Args:
         base: the other method, which the subclass may have changed.
 
+    >>> import torch
     >>> from dataclasses import replace
     >>> from ganzoo.interfaces import Optim, Output, Phase, Slot
     >>> class Recolour(Method):
