@@ -20,6 +20,7 @@ from ganzoo.step import Step
 from ganzoo_cyclegan.method import TERMS, CycleGAN
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.resnet import ResNet
+from tests.support.plain_steps import PlainPool
 from tests.support.stand_in_methods import batch_step
 
 
@@ -40,31 +41,15 @@ def double_step(index: int, batch: int = 2) -> Step:
 
 
 class Plain:
-    """Textbook CycleGAN: one call per use of a network, pools as lists of images a position."""
+    """Textbook CycleGAN: one call per use of a network."""
 
     def __init__(self, nets: dict[str, nn.Module], lr: float, pool: int, lam: float = 10.0, idt: float = 0.5) -> None:
-        self.nets, self.pool, self.lam, self.idt = nets, pool, lam, idt
+        self.nets, self.lam, self.idt = nets, lam, idt
         generators = [*nets["G_AB"].parameters(), *nets["G_BA"].parameters()]
         discriminators = [*nets["D_A"].parameters(), *nets["D_B"].parameters()]
         self.g = torch.optim.Adam(generators, lr=lr, betas=(0.5, 0.999))
         self.d = torch.optim.Adam(discriminators, lr=lr, betas=(0.5, 0.999))
-        self.stored: dict[tuple[str, int], list[Tensor]] = {}
-
-    def query(self, step: Step, domain: str, fake: Tensor) -> Tensor:
-        chosen = []
-        draws = step.rng(f"pool_{domain}").uniform(2)
-        for position, image in enumerate(fake):
-            history = self.stored.setdefault((domain, position), [])
-            if len(history) < self.pool:
-                history.append(image)
-                chosen.append(image)
-            elif self.pool and draws[position, 0] < 0.5:
-                place = int(draws[position, 1] * self.pool)
-                chosen.append(history[place])
-                history[place] = image
-            else:
-                chosen.append(image)
-        return torch.stack(chosen)
+        self.pools = {domain: PlainPool(pool) for domain in "AB"}
 
     def step(self, step: Step) -> dict[str, float]:
         a, b = step["real_A"], step["real_B"]
@@ -83,7 +68,7 @@ class Plain:
         self.g.step()
         self.d.zero_grad()
         for domain, D, real, fake in (("A", DA, a, fake_a), ("B", DB, b, fake_b)):
-            pooled = self.query(step, domain, fake.detach())
+            pooled = self.pools[domain].query(fake.detach(), step.rng(f"pool_{domain}").uniform(2))
             terms[f"discriminator/D_{domain}"] = 0.5 * (((D(real) - 1) ** 2).mean() + (D(pooled) ** 2).mean())
         (terms["discriminator/D_A"] + terms["discriminator/D_B"]).backward()
         self.d.step()

@@ -22,6 +22,7 @@ from ganzoo_mask_cyclegan.method import MaskCycleGAN
 from ganzoo_maskers.fixed import Full
 from ganzoo_maskers.rectangles import MultiRectangle
 from ganzoo_maskers.square import CenteredSquare
+from tests.support.plain_steps import PlainPool
 from tests.support.stand_in_methods import batch_step, gradients
 
 
@@ -213,6 +214,32 @@ def test_a_masked_pool_stores_masked_images_and_is_restored() -> None:
     engine.step([batch_step(size=16, seed=1, index=1)])
     method.undo()
     assert all(torch.equal(method.state_dict()[name], image) for name, image in state.items())
+
+
+def test_masked_discriminators_see_earlier_images_in_the_masks_that_these_had() -> None:
+    """Real images, and masked translations or earlier ones of the masked pools, which have draws of their own."""
+    method = bound(MaskCycleGAN(pool=1), Bright())
+    engine = Engine(method, Accelerator(cpu=True), lr=1e-3)
+    seen: list[Tensor] = []
+    for domain in "AB":
+        engine.networks[f"D_masked_{domain}"].register_forward_pre_hook(
+            lambda _, inputs: seen.append(inputs[0].detach())
+        )
+    pools = {domain: PlainPool(1) for domain in "AB"}
+    exchanged = set()
+    for index in range(4):
+        step = batch_step(size=16, seed=index, index=index)
+        engine.step([step])
+        news = {"B": seen[0], "A": seen[1]}  # in the generators' phase
+        for domain, shown in zip("AB", seen[2:], strict=True):
+            real, new = step[f"real_{domain}"], news[domain]
+            pooled = pools[domain].query(new, step.rng(f"pool_masked_{domain}").uniform(2))
+            mask = (real.mean(1, keepdim=True) > 0).float()
+            torch.testing.assert_close(shown, torch.cat([real * mask, pooled]), rtol=0, atol=0)
+            if not torch.equal(pooled, new):
+                exchanged.add(domain)
+        seen.clear()
+    assert exchanged == {"A", "B"}
 
 
 def test_the_learning_rate_falls_as_released() -> None:

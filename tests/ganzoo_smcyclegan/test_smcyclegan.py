@@ -19,6 +19,7 @@ from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.resnet import ResNet
 from ganzoo_smcyclegan.method import SMCycleGAN
+from tests.support.plain_steps import PlainPool
 from tests.support.stand_in_methods import Constant, batch_step, gradients
 
 
@@ -27,6 +28,11 @@ class Bright(Masker):
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         return (image.mean(1, keepdim=True) * 3).sigmoid()
+
+
+def masked(image: Tensor) -> Tensor:
+    """Return an image in its own mask."""
+    return image * (image.mean(1, keepdim=True) * 3).sigmoid()
 
 
 def engine_of(method: Method, masker: Masker) -> Engine:
@@ -73,12 +79,18 @@ def test_where_nothing_is_foreground_no_adversarial_gradient_reaches_the_generat
     assert all(p.grad is None or not p.grad.any() for p in method.networks["G_AB"].parameters())
 
 
-def shown(method: SMCycleGAN, step: Step) -> dict[str, list[Tensor]]:
-    """Run a step; return what each discriminator was shown, in order."""
-    engine = engine_of(method, Bright())
+def watched(engine: Engine) -> dict[str, list[Tensor]]:
+    """Return lists to which each discriminator's inputs are appended, in order."""
     seen: dict[str, list[Tensor]] = {"D_A": [], "D_B": []}
     for name, batches in seen.items():
         engine.networks[name].register_forward_hook(lambda _, inputs, __, to=batches: to.append(inputs[0].detach()))
+    return seen
+
+
+def shown(method: SMCycleGAN, step: Step) -> dict[str, list[Tensor]]:
+    """Run a step; return what each discriminator was shown, in order."""
+    engine = engine_of(method, Bright())
+    seen = watched(engine)
     engine.step([step])
     return seen
 
@@ -91,10 +103,6 @@ def test_real_and_fake_are_masked_by_their_own_mask_in_both_phases_and_direction
     with torch.no_grad():
         fakes = {"B": networks["G_AB"](step["real_A"]), "A": networks["G_BA"](step["real_B"])}
     seen = shown(method, batch_step(size=16))
-
-    def masked(image: Tensor) -> Tensor:
-        return image * (image.mean(1, keepdim=True) * 3).sigmoid()
-
     for domain in "AB":
         in_generator_phase, in_own_phase = seen[f"D_{domain}"]
         torch.testing.assert_close(in_generator_phase, masked(fakes[domain]))
@@ -169,6 +177,26 @@ def test_a_raw_pool_stores_whole_images_and_a_shown_one_masked_ones() -> None:
         engine.step([batch_step(size=16)])
         blank = all(not image.any() for image in method.state_dict().values())
         assert blank == (pooled == "shown")
+
+
+def test_images_of_a_raw_pool_are_masked_by_their_own_masks() -> None:
+    engine = engine_of(SMCycleGAN(mask_probability=1.0, pool=1, pooled="raw"), Bright())
+    seen, pools = watched(engine), {domain: PlainPool(1) for domain in "AB"}
+    exchanged = set()
+    for index in range(4):
+        step = batch_step(size=16, seed=index, index=index)
+        with torch.no_grad():
+            fakes = {
+                target: engine.networks[f"G_{source}{target}"](step[f"real_{source}"])
+                for source, target in ("AB", "BA")
+            }
+        engine.step([step])
+        for domain in "AB":
+            pooled = pools[domain].query(fakes[domain], step.rng(f"pool_{domain}").uniform(2))
+            torch.testing.assert_close(seen[f"D_{domain}"][-1][2:], masked(pooled))
+            if not torch.equal(pooled, fakes[domain]):
+                exchanged.add(domain)
+    assert exchanged == {"A", "B"}
 
 
 @pytest.mark.parametrize(

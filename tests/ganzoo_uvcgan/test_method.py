@@ -22,7 +22,7 @@ from ganzoo_uvcgan.generator import ViTUNet
 from ganzoo_uvcgan.method import BETAS, UVCGAN2
 from tests.ganzoo_uvcgan.test_discriminator import plain_logits
 from tests.support.command_line import refusal
-from tests.support.plain_steps import assert_trains_plainly, double_step, engine_of, l1
+from tests.support.plain_steps import PlainPool, assert_trains_plainly, double_step, engine_of, l1
 from tests.support.stand_in_methods import gradients
 
 TINY: dict[str, Any] = {"width": 2, "levels": 1, "size": 4, "heads": 2, "blocks": 1}
@@ -44,8 +44,9 @@ class Plain:
     The order of the discriminators' calls is that of the method, as each updates the power iteration of spectral norm.
     """
 
-    def __init__(self, *, size: int = 2, penalty: float = 0.3, centre: float = 0.0) -> None:
+    def __init__(self, *, size: int = 2, penalty: float = 0.3, centre: float = 0.0, pool: int = 0) -> None:
         self.size, self.penalty, self.centre = size, penalty, centre
+        self.pools = {domain: PlainPool(pool) for domain in "AB"}
         self.queues: dict[tuple[str, int], list[Tensor]] = {}
         self.fakes: dict[str, Tensor] = {}
 
@@ -73,7 +74,8 @@ class Plain:
             small = [F.interpolate(one, (4, 4), mode="bilinear", antialias=True) for one in (fake_B, x, fake_A, y)]
             return terms | {"consistency_A": 2 * l1(*small[:2]), "consistency_B": 2 * l1(*small[2:])}
         for domain in "AB":
-            D, real, fake = nets[f"D_{domain}"], step[f"real_{domain}"], self.fakes[domain]
+            D, real = nets[f"D_{domain}"], step[f"real_{domain}"]
+            fake = self.pools[domain].query(self.fakes[domain], step.rng(f"pool_{domain}").uniform(2))
             mix = step.rng(f"mix_D_{domain}").uniform(1).double()
             point = torch.stack([a * r + (1 - a) * f for a, r, f in zip(mix, real, fake, strict=True)])
             point.requires_grad_()
@@ -92,11 +94,12 @@ class Plain:
 
 
 @pytest.mark.parametrize("head", ["deviation", "norm"])
-@pytest.mark.parametrize("centre", [0.0, 0.7])
-def test_three_steps_are_the_formulas(head: Any, centre: float) -> None:
-    """The histories of two features are full in the third step."""
-    options: dict[str, Any] = {"memory": 2, "penalty": 0.3, "centre": centre, "consistency": 0.4, "consistency_size": 4}
-    plain = Plain(centre=centre)
+@pytest.mark.parametrize(("centre", "pool"), [(0.0, 0), (0.7, 0), (0.7, 1)])
+def test_three_steps_are_the_formulas(head: Any, centre: float, pool: int) -> None:
+    """The histories of two features are full in the third step, the pools of one image in the second."""
+    options: dict[str, Any] = {"memory": 2, "penalty": 0.3, "consistency": 0.4, "consistency_size": 4}
+    options |= {"centre": centre, "pool": pool}
+    plain = Plain(centre=centre, pool=pool)
     assert_trains_plainly(
         UVCGAN2(**options), UVCGAN2(**options), lambda: networks(head), plain, steps=3, betas=(0.5, 0.99)
     )

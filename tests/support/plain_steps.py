@@ -18,6 +18,30 @@ from tests.support.stand_in_methods import batch_step, gradients
 Terms = Callable[[Method, Step, str], dict[str, Tensor]]
 
 
+class PlainPool:
+    """An image pool: a list of earlier images for each position in the batch; with a size of 0 it changes nothing."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.stored: dict[int, list[Tensor]] = {}
+
+    def query(self, images: Tensor, draws: Tensor) -> Tensor:
+        """Return new or stored images (B, C, H, W) by two uniform numbers for each, (B, 2)."""
+        chosen = []
+        for position, image in enumerate(images):
+            history = self.stored.setdefault(position, [])
+            if len(history) < self.size:
+                history.append(image)
+                chosen.append(image)
+            elif self.size and draws[position, 0] < 0.5:
+                place = int(draws[position, 1] * self.size)
+                chosen.append(history[place])
+                history[place] = image
+            else:
+                chosen.append(image)
+        return torch.stack(chosen)
+
+
 def double_step(*, batch: int = 2, **about: Any) -> Step:
     """Return a step of noise, 16 pixels a side, in float64."""
     step = batch_step(batch, size=16, **about)
