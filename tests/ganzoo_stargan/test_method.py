@@ -130,6 +130,19 @@ def test_masks_reach_the_discriminators_and_composite() -> None:
     torch.testing.assert_close(masked.generator_losses(step)["gan_AB"], F.softplus(-logits).mean() / 2)
 
 
+@pytest.mark.parametrize("phase", [0, 1])
+def test_signs_for_adaptive_augmentation_are_those_of_both_domains(phase: int) -> None:
+    method = starganv2()
+    bound(method)
+    step = double_step(batch=4)
+    method.forward(step)
+    method.phases[phase].losses(step)
+    logits = torch.cat([method.networks["D"](step[f"real_{one}"])[:, i] for i, one in enumerate("AB")])
+    expected = logits.sign().flatten(1).mean(1)
+    assert len(set(expected.tolist())) > 1
+    torch.testing.assert_close(step.real_signs["D"].double(), expected)
+
+
 def test_translations_follow_a_style() -> None:
     method = starganv2()
     bound(method)
