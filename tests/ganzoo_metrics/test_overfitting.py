@@ -5,18 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from PIL import Image
 from torch import Tensor, nn
 
 import ganzoo
-from ganzoo import GanzooError
+from ganzoo import GanzooError, create
 from ganzoo.build import Experiment
 from ganzoo.evaluation.evaluator import Evaluator
+from ganzoo.interfaces import Draws
 from ganzoo.recipe.reader import read_recipe
 from ganzoo_metrics.overfitting import Overfitting
-from tests.support.tiny_run import RECIPE, lines, write_recipe
+from tests.support.tiny_run import RECIPE, lines, make_images, write_recipe
 
 CHANGES: dict[str, Any] = {"evaluate": {"metrics": ["overfitting"], "best": None, "every": 4}}
 
@@ -35,16 +38,19 @@ class Memory(nn.Module):
         return [logits.expand(-1, 1, 3, 3), logits]
 
 
-def evaluator(tmp_path: Path, **networks: Any) -> tuple[Evaluator, Experiment]:
-    changes = {**CHANGES, "networks": {**RECIPE["networks"], **networks}}
+def evaluator(tmp_path: Path, maskers: Any = None, **networks: Any) -> tuple[Evaluator, Experiment]:
+    changes = {**CHANGES, "networks": {**RECIPE["networks"], **networks}, "maskers": maskers or {}}
     experiment = Experiment(read_recipe(write_recipe(tmp_path, **changes)), Accelerator(cpu=True), training=True)
     return Evaluator(experiment.engine, experiment.reader, experiment.metrics, seed=0, batch=2), experiment
 
 
 def images_of(experiment: Experiment, split: Any, domain: str) -> Tensor:
+    return torch.from_numpy(planes_of(experiment, split, domain, "real")).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def planes_of(experiment: Experiment, split: Any, domain: str, kind: str) -> np.ndarray:
     rows = [ganzoo.interfaces.Row(i, i, {domain: i}) for i in range(experiment.dataset.count(split, domain))]
-    planes = experiment.reader.evaluation_batch(split, rows).planes[f"real_{domain}"]
-    return torch.from_numpy(planes).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return experiment.reader.evaluation_batch(split, rows).planes[f"{kind}_{domain}"]
 
 
 @pytest.mark.parametrize(("known", "expected"), [("train", (1.0, 1.5)), ("both", (0.0, 0.0)), ("none", (0.0, 0.0))])
@@ -61,9 +67,32 @@ def test_a_discriminator_that_knows_its_images_by_heart(
     assert (values["overfitting_AB"], values["logit_gap_AB"]) == pytest.approx(expected)
 
 
-def test_values_are_those_of_the_formula_and_follow_the_weights(tmp_path: Path) -> None:
-    measured, experiment = evaluator(tmp_path)
+def write_masks(images: Path) -> None:
+    """Write a soft mask of its own for each image of a folder of data."""
+    for number, file in enumerate(sorted(images.glob("*/*.png"))):
+        levels = np.random.default_rng(number).integers(0, 256, (16, 20), np.uint8)
+        folder = file.parent.with_name(f"{file.parent.name}_masks")
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(levels).save(folder / file.name)
+
+
+@pytest.mark.parametrize(
+    "masker", [None, "file", {"masker": "saliency", "size": 16}], ids=["whole", "file", "saliency"]
+)
+def test_values_are_those_of_the_formula_and_follow_the_weights(tmp_path: Path, masker: Any) -> None:
+    """With masks each image is in its own; the mask that the data set has for a translation is that of its source."""
+    write_masks(make_images(tmp_path / "images"))
+    measured, experiment = evaluator(tmp_path, {"discriminator": masker} if masker else None)
     network = experiment.engine.networks["D_A"]
+
+    def shown(image: Tensor, split: Any, source: str) -> Tensor:
+        if masker == "file":
+            mask = torch.from_numpy(planes_of(experiment, split, source, "given_mask"))[:, None] / 255
+        else:
+            mask = create("masker", "saliency", size=16)(image, Draws([])) if masker else torch.ones_like(image)
+        assert not masker or mask.std() > 0.01
+        return image * mask[: len(image)]
+
     for spread in (0.1, 0.3):
         with torch.no_grad():
             for parameter in network.parameters():
@@ -71,9 +100,10 @@ def test_values_are_those_of_the_formula_and_follow_the_weights(tmp_path: Path) 
         values = measured.measure("test").values
         with torch.no_grad():
             sizes = experiment.dataset.count("test", "B")
-            seen = network(images_of(experiment, "train", "A")[:sizes]).mean()
-            unseen = network(images_of(experiment, "test", "A")).mean()
-            fake = network(experiment.engine.networks["G_BA"](images_of(experiment, "test", "B"))).mean()
+            seen = network(shown(images_of(experiment, "train", "A")[:sizes], "train", "A")).mean()
+            unseen = network(shown(images_of(experiment, "test", "A"), "test", "A")).mean()
+            translated = experiment.engine.networks["G_BA"](images_of(experiment, "test", "B"))
+            fake = network(shown(translated, "test", "B")).mean()
         assert values["logit_gap_BA"] == pytest.approx(float(seen - unseen), abs=1e-5)
         share = float((seen - unseen) / (seen - fake)) if seen > fake else 0.0
         assert values["overfitting_BA"] == pytest.approx(min(max(share, 0), 1), abs=1e-4)
