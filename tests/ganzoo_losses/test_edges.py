@@ -46,6 +46,14 @@ def test_with_canny_new_edges_are_free_and_lost_ones_are_not() -> None:
     assert loss(square(1), square(-1)) == 0  # the target has no edge
 
 
+def test_a_weak_edge_counts_below_its_thresholds() -> None:
+    """A step of height h has a magnitude of about 2.6 h: here 0.078."""
+    flat, faint = square(-1), square(-0.94)
+    assert Edges(at="canny", low=0.02, high=0.05)(flat, faint) > 0.005
+    assert Edges(at="canny", low=0.05, high=0.1)(flat, faint) == 0
+    assert Edges(at="canny")(flat, faint) == 0
+
+
 def test_what_it_refuses() -> None:
     assert refusal(Edges, low=0.3, high=0.2) == "edges: low is 0.3 and high is 0.2: low must be smaller"
     assert "compares images of equal shapes" in refusal(Edges(), torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5))

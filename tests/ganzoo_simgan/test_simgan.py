@@ -31,6 +31,18 @@ def test_sizes_are_those_of_the_paper() -> None:
     assert Refiner(1, 1, width=2)(torch.zeros(1, 1, 35, 55)).shape == (1, 1, 35, 55)
 
 
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_the_first_kernel_of_the_refiner_is_as_large_as_requested(kernel: Any) -> None:
+    refiner = Refiner(2, 1, width=3, blocks=0, kernel=kernel).double()
+    assert count(refiner) == (kernel**2 * 2 * 3 + 3) + 3 + 1
+    first, _, last, _ = refiner.layers
+    images = torch.randn(2, 2, 11, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    inner = nn.functional.conv2d(images, first.weight, first.bias, padding=(kernel - 1) // 2).clamp(min=0)
+    expected = nn.functional.conv2d(inner, last.weight, last.bias).tanh()
+    torch.testing.assert_close(refiner(images), expected)
+    assert refiner(images).shape == (2, 1, 11, 9)
+
+
 def networks() -> dict[str, nn.Module]:
     made: dict[str, nn.Module] = {"G_AB": Refiner(3, 3, width=3, blocks=1), "D_B": LocalPatch(3, width=6)}
     for network in made.values():
