@@ -16,6 +16,7 @@ from torch import Tensor
 import ganzoo
 from ganzoo.data.image_io import read_image, to_float
 from ganzoo.data.loader import Reader
+from ganzoo.inference.options import style_options
 from ganzoo.inference.translator import TRANSLATED
 from ganzoo.interfaces import Sample, Split
 from ganzoo.masks.roles import Roles
@@ -25,6 +26,7 @@ from ganzoo.settings import ImageSettings
 from ganzoo.step import Step, zeros_step
 from ganzoo_baselines.gatys import Gatys
 from tests.support.command_line import Run, refusal
+from tests.support.random_images import noise, save
 from tests.support.stand_in_methods import Constant, Noise, batch_step
 from tests.support.tiny_run import float64_run, lines, make_images
 from tests.support.vgg_networks import random_vgg, reference_vgg, write_vgg
@@ -94,6 +96,24 @@ def test_a_run_saves_paintings_of_both_domains_and_the_divisors_of_features(home
         expected = mean.clamp(min=0.01 * float(mean.mean()))
         torch.testing.assert_close(kept["means"][layer].double(), expected, rtol=1e-4, atol=0)
     assert len(kept["means"]) == 6
+
+
+@pytest.mark.parametrize("paintings", [2, 35])
+def test_paintings_and_those_averaged_are_evenly_spaced(home: Path, paintings: int) -> None:
+    """Of 12 and 10 images; features are averaged over at most 16 paintings of each domain."""
+    made, noise = method(home, paintings=paintings), Noise()
+    averaged = []
+    for domain in "BA":
+        total = noise.count("train", domain)
+        expected = [noise.sample("train", domain, number * total // paintings).image for number in range(paintings)]
+        kept: Any = made.networks[f"paintings_{domain}"]
+        assert torch.equal(kept.images, torch.from_numpy(np.stack(expected)).permute(0, 3, 1, 2))
+        few = min(paintings, 16)
+        averaged.append(kept(torch.tensor([number * paintings // few for number in range(few)])))
+    maps = reference_vgg(random_vgg(19), torch.cat(averaged), average=True, **CAFFE)
+    for layer, mean in made.networks["means"].named_buffers():
+        found = maps[layer].mean((0, 2, 3))
+        torch.testing.assert_close(mean.double(), found.clamp(min=0.01 * float(found.mean())), rtol=1e-4, atol=0)
 
 
 def test_a_run_evaluates_and_writes_samples(trained: Path) -> None:
@@ -251,6 +271,16 @@ def test_a_style_can_be_passed(home: Path, trained: Path, run: Run, tmp_path: Pa
     assert list(between) == ["1/00.png", "2/00.png", "3/00.png"] and np.array_equal(between["1/00.png"], given)
     code, _, err = run("translate", *words, "--style=1,2", "-o", tmp_path / "no")
     assert code == 2 and f"a style of domain A has {translator.method.style_size('A')}" in err
+
+
+def test_an_image_with_a_style_is_scaled_as_the_training_images(trained: Path, tmp_path: Path) -> None:
+    look = save(tmp_path / "look.png", noise(48, 60, 3))
+    translator = ganzoo.load(trained)
+    (style,) = style_options(translator, "BA", [str(look)])
+    assert style.vector is not None
+    with Image.open(look) as opened:
+        small = np.asarray(opened.resize((20, SIZE), Image.Resampling.BICUBIC))
+    torch.testing.assert_close(style.vector, translator.method.style_of(to_float(small)[None], "A"))
 
 
 class Shades(Noise):

@@ -15,6 +15,7 @@ from ganzoo import GanzooError
 from ganzoo.check.parts_table import check
 from ganzoo.data.label_maps import PALETTE
 from tests.support.command_line import Run, refusal
+from tests.support.random_images import noise, save
 from tests.support.small_networks import MUNIT_SMALL as NETWORKS
 from tests.support.tiny_run import RECIPE, make_images
 
@@ -62,6 +63,18 @@ def test_label_maps_become_images(run: Run, home: Path, tmp_path: Path) -> None:
     assert loaded.translate(home / "images/testA/00.png").mode == "RGB"
     with Image.open(home / "images/testA/00.png") as source:
         assert loaded.translate(source).size == source.size
+
+
+def test_label_maps_that_are_scaled_back_keep_their_classes(home: Path, tmp_path: Path) -> None:
+    """Each pixel has the class of the small map's pixel in which its centre lies."""
+    loaded = ganzoo.load(home / "runs/maps/default")
+    source = save(tmp_path / "big.png", noise(40, 60, 3))
+    small = np.asarray(loaded.translate(source, "BA"))
+    assert small.shape == (16, 24) and len(np.unique(small)) > 1
+    made = loaded.translate(source, "BA", scale_back=True)
+    assert (made.mode, made.size) == ("P", (60, 40))
+    rows, columns = ((np.arange(side) + 0.5) * 0.4 for side in (40, 60))
+    np.testing.assert_array_equal(np.asarray(made), small[np.ix_(rows.astype(int), columns.astype(int))])
 
 
 def test_an_image_is_not_a_label_map(run: Run, home: Path, tmp_path: Path) -> None:

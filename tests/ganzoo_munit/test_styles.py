@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 
 import ganzoo
+from ganzoo.data.image_io import to_float
 from ganzoo.inference.options import style_options
 from tests.support.command_line import Run
+from tests.support.random_images import noise, save
 
 
 @pytest.fixture
@@ -54,6 +56,16 @@ def test_the_style_of_an_image_and_its_numbers(run: Run, munit_run: Path, image:
     assert np.array_equal(by_image, by_numbers) and not np.array_equal(by_image, drawn)
     pixels = torch.from_numpy(np.asarray(Image.open(look)).copy()).movedim(-1, 0)[None].float() / 127.5 - 1
     torch.testing.assert_close(style.vector, translator.method.style_of(pixels, "B").detach())
+
+
+def test_an_image_with_a_style_is_scaled_as_the_training_images(munit_run: Path, tmp_path: Path) -> None:
+    look = save(tmp_path / "look.png", noise(48, 60, 3))
+    translator = ganzoo.load(munit_run)
+    (style,) = style_options(translator, "AB", [str(look)])
+    assert style.vector is not None
+    with Image.open(look) as opened:
+        small = np.asarray(opened.resize((20, 16), Image.Resampling.BICUBIC))
+    torch.testing.assert_close(style.vector, translator.method.style_of(to_float(small)[None], "B").detach())
 
 
 def test_a_translation_never_replaces_the_image_of_its_style(

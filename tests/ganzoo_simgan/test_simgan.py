@@ -35,7 +35,8 @@ def test_sizes_are_those_of_the_paper() -> None:
 def test_the_first_kernel_of_the_refiner_is_as_large_as_requested(kernel: Any) -> None:
     refiner = Refiner(2, 1, width=3, blocks=0, kernel=kernel).double()
     assert count(refiner) == (kernel**2 * 2 * 3 + 3) + 3 + 1
-    first, _, last, _ = refiner.layers
+    layers: Any = refiner.layers
+    first, _, last, _ = layers
     images = torch.randn(2, 2, 11, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     inner = nn.functional.conv2d(images, first.weight, first.bias, padding=(kernel - 1) // 2).clamp(min=0)
     expected = nn.functional.conv2d(inner, last.weight, last.bias).tanh()

@@ -53,6 +53,19 @@ def test_transparency_profile_and_resolution_are_kept(run: Path, tmp_path: Path)
         assert package.load(run).translate(image, alpha=False).mode == "RGB"
 
 
+def test_transparency_is_turned_with_the_image(run: Path, tmp_path: Path) -> None:
+    exif, pixels = Image.Exif(), noise(24, 36, 4)
+    exif[274] = 6  # the orientation: to be turned by 90 degrees clockwise
+    source = save(tmp_path / "a.png", pixels, exif=exif)
+    upright = np.rot90(pixels, -1)
+    page = read_page(source, DomainIO(3))
+    assert page.alpha is not None and page.pixels.shape == (36, 24, 3)
+    np.testing.assert_array_equal(page.alpha, upright[:, :, 3])
+    translate_files(run, [source], tmp_path / "out", size="original")
+    with Image.open(tmp_path / "out/a.png") as image:
+        np.testing.assert_array_equal(np.asarray(image)[:, :, 3], upright[:, :, 3])
+
+
 def test_a_profile_of_other_colours_is_left_out(run: Path, tmp_path: Path) -> None:
     header = bytearray(128)
     header[16:20] = b"CMYK"
