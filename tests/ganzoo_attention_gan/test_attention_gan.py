@@ -111,7 +111,8 @@ def networks() -> dict[str, nn.Module]:
     }
 
 
-def test_two_steps_are_the_formulas() -> None:
+@pytest.mark.parametrize(("cycle", "identity"), [(10.0, 0.5), (7.0, 0.3)])
+def test_two_steps_are_the_formulas(cycle: float, identity: float) -> None:
     """Without a pool, which CycleGAN's own tests hold; the discriminators see the images of the generators' phase."""
     fakes: dict[str, Tensor] = {}
 
@@ -130,13 +131,14 @@ def test_two_steps_are_the_formulas() -> None:
         return {
             "gan_AB": ((D_B(fake_B) - 1) ** 2).mean(),
             "gan_BA": ((D_A(fake_A) - 1) ** 2).mean(),
-            "cycle_A": 10 * l1(translate(BA, fake_B), x),
-            "cycle_B": 10 * l1(translate(AB, fake_A), y),
-            "identity_A": 5 * l1(translate(BA, x), x),
-            "identity_B": 5 * l1(translate(AB, y), y),
+            "cycle_A": cycle * l1(translate(BA, fake_B), x),
+            "cycle_B": cycle * l1(translate(AB, fake_A), y),
+            "identity_A": cycle * identity * l1(translate(BA, x), x),
+            "identity_B": cycle * identity * l1(translate(AB, y), y),
         }
 
-    assert_trains_plainly(AttentionGAN(pool=0), AttentionGAN(pool=0), networks, plainly, betas=(0.5, 0.999))
+    method, mirror = (AttentionGAN(pool=0, cycle=cycle, identity=identity) for _ in range(2))
+    assert_trains_plainly(method, mirror, networks, plainly, betas=(0.5, 0.999))
 
 
 def plain_resnet(network: AttentionGenerator) -> ResNet:

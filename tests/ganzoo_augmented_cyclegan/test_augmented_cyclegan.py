@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -93,7 +94,7 @@ def lsgan(logits: Tensor, target: float) -> Tensor:
     return ((logits - target) ** 2).mean()
 
 
-def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
+def plainly(method: Any, step: Step, phase: str, *, cycle: float = 1.0, latent: float = 0.025) -> dict[str, Tensor]:
     """The released step; with styles of A as in the paper's figure of both cycles."""
     N, styled = method.networks, method.styled
     x = {one: step[f"real_{one}"] for one in "AB"}
@@ -119,16 +120,20 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
     for one in styled:
         losses[f"gan_z_{one}"] = lsgan(N[f"D_z_{one}"](encoded[one]), 1)
     for one in "AB":
-        losses[f"cycle_{one}"] = l1(make(fake[other[one]], one, encoded.get(one)), x[one])
+        losses[f"cycle_{one}"] = cycle * l1(make(fake[other[one]], one, encoded.get(one)), x[one])
     for one in styled:
-        losses[f"latent_{one}"] = 0.025 * l1(found[one], z[one])
+        losses[f"latent_{one}"] = latent * l1(found[one], z[one])
     return losses
 
 
-@pytest.mark.parametrize("options", [{"norm": "none"}, {"norm": "none", "styles": ("A", "B")}], ids=["B", "both"])
-def test_two_steps_are_the_formulas(options: dict[str, Any]) -> None:
-    method, mirror = (AugmentedCycleGAN(**SMALL, **options) for _ in range(2))
-    assert_trains_plainly(method, mirror, networks_of(**options), plainly, betas=(0.5, 0.999))
+@pytest.mark.parametrize(
+    ("styles", "weights"), [(("B",), {}), (("A", "B"), {"cycle": 7.0, "latent": 0.3})], ids=["B", "both"]
+)
+def test_two_steps_are_the_formulas(styles: Any, weights: dict[str, Any]) -> None:
+    options: dict[str, Any] = {"norm": "none", "styles": styles}
+    method, mirror = (AugmentedCycleGAN(**SMALL, **options, **weights) for _ in range(2))
+    terms = partial(plainly, **weights)
+    assert_trains_plainly(method, mirror, networks_of(**options), terms, betas=(0.5, 0.999))
     assert {name: (one.lr, one.clip) for name, one in method.optims.items() if name in ("G_AB", "D_z_B")} == {
         "G_AB": (1.0, 500.0),
         "D_z_B": (0.2, 500.0),

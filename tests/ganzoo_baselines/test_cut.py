@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -128,7 +129,7 @@ def test_mirrored_translations_are_compared_at_the_same_places(width: int) -> No
     assert found.keys() == {True, False} and max(found.values()) < 1e-12
 
 
-def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
+def plainly(method: Any, step: Step, phase: str, *, nce: float, temperature: float = 0.07) -> dict[str, Tensor]:
     method = method.cut if isinstance(method, FastCUT) else method
     G, D, heads = (method.networks[name] for name in ("G_AB", "D_B", "F"))
     x, y = step["real_A"], step["real_B"]
@@ -137,30 +138,37 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
     if phase == "discriminator":
         return {"D": (((D(y) - 1) ** 2).mean() + (D(fake.detach()) ** 2).mean()) / 2}
 
-    def nce(name: str, source: Tensor, image: Tensor) -> Tensor:
+    def contrast(name: str, source: Tensor, image: Tensor) -> Tensor:
         keys = G.features(source, LAYERS)
         queries = [one.flip(-1) if mirrored else one for one in G.features(image, LAYERS)]
         terms = []
         for layer, head, q, k in zip(LAYERS, heads.heads, queries, keys, strict=True):
             order = step.common_rng(f"places/{phase}/{name}/{layer}").permutation(q.shape[2] * q.shape[3])[:20]
             vectors = [F.normalize(head(one.flatten(2)[:, :, order].transpose(1, 2)), dim=2) for one in (q, k)]
-            terms.append(plain_nce(vectors[0], vectors[1].detach(), 0.07))
+            terms.append(plain_nce(vectors[0], vectors[1].detach(), temperature))
         return torch.stack(terms).mean()
 
-    weight = method.nce * (0.5 if method.identity else 1)
-    losses = {"gan": ((D(fake) - 1) ** 2).mean(), "nce": weight * nce("real_A", x, fake)}
-    return losses | ({"nce_identity": weight * nce("real_B", y, idt)} if method.identity else {})
+    weight = nce * (0.5 if method.identity else 1)
+    losses = {"gan": ((D(fake) - 1) ** 2).mean(), "nce": weight * contrast("real_A", x, fake)}
+    return losses | ({"nce_identity": weight * contrast("real_B", y, idt)} if method.identity else {})
 
 
 @pytest.mark.parametrize(
-    "made",
-    [lambda: CUT(**SMALL), lambda: CUT(**SMALL, flip=True), lambda: FastCUT(**SMALL)],
-    ids=["cut", "mirrored", "fastcut"],
+    ("kind", "options", "weights"),
+    [
+        (CUT, {}, {}),
+        (CUT, {"flip": True}, {"nce": 3.0, "temperature": 0.3}),
+        (FastCUT, {}, {}),
+        (FastCUT, {}, {"nce": 3.0, "temperature": 0.3}),
+    ],
+    ids=["cut", "mirrored", "fastcut", "fastcut-odd"],
 )
-def test_three_steps_are_the_formulas(made: Any) -> None:
+def test_three_steps_are_the_formulas(kind: Any, options: dict[str, Any], weights: dict[str, Any]) -> None:
     mirrored = {CUT(flip=True).is_mirrored(double_step(seed=index, index=index)) for index in range(3)}
     assert mirrored == {True, False}
-    assert_trains_plainly(made(), made(), networks, plainly, steps=3, betas=(0.5, 0.999))
+    method, mirror = (kind(**SMALL, **options, **weights) for _ in range(2))
+    terms = partial(plainly, **{"nce": 10.0 if kind is FastCUT else 1.0, **weights})
+    assert_trains_plainly(method, mirror, networks, terms, steps=3, betas=(0.5, 0.999))
 
 
 def test_fastcut_mirrors_the_images_of_some_steps() -> None:

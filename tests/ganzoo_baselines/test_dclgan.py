@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,7 +36,9 @@ def networks(**also: nn.Module) -> dict[str, nn.Module]:
     return made | also
 
 
-def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
+def plainly(
+    method: Any, step: Step, phase: str, *, nce: float = 2.0, identity: float = 1.0, temperature: float = 0.07
+) -> dict[str, Tensor]:
     G1, G2, D1, D2, F1, F2 = (method.networks[name] for name in ("G_AB", "G_BA", "D_B", "D_A", "F_A", "F_B"))
     x, y = step["real_A"], step["real_B"]
     fake_B, fake_A = G1(x), G2(y)
@@ -43,7 +46,7 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
         pairs = {"D_A": (D2, x, fake_A), "D_B": (D1, y, fake_B)}
         return {k: ((D(r) - 1) ** 2).mean() / 2 + (D(f.detach()) ** 2).mean() / 2 for k, (D, r, f) in pairs.items()}
 
-    def nce(keys: Any, key_head: Any, queries: Any, query_head: Any, key: str) -> Tensor:
+    def contrast(keys: Any, key_head: Any, queries: Any, query_head: Any, key: str) -> Tensor:
         terms = []
         for i, layer in enumerate(LAYERS):
             count = keys[i].shape[2] * keys[i].shape[3]
@@ -52,23 +55,25 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
             for maps, head in ((queries[i], query_head.heads[i]), (keys[i], key_head.heads[i])):
                 vectors = head(maps.flatten(2)[:, :, order].transpose(1, 2))
                 projected.append(vectors / vectors.square().sum(2, keepdim=True).sqrt())
-            terms.append(plain_nce(projected[0], projected[1].detach(), 0.07))
+            terms.append(plain_nce(projected[0], projected[1].detach(), temperature))
         return torch.stack(terms).mean()
 
-    forth = nce(G1.features(x, LAYERS), F1, G2.features(fake_B, LAYERS), F2, "real_A")
-    back = nce(G2.features(y, LAYERS), F2, G1.features(fake_A, LAYERS), F1, "real_B")
+    forth = contrast(G1.features(x, LAYERS), F1, G2.features(fake_B, LAYERS), F2, "real_A")
+    back = contrast(G2.features(y, LAYERS), F2, G1.features(fake_A, LAYERS), F1, "real_B")
     return {
         "gan_AB": 0.5 * ((D1(fake_B) - 1) ** 2).mean(),
         "gan_BA": 0.5 * ((D2(fake_A) - 1) ** 2).mean(),
-        "nce_A": 0.5 * 2 * forth,
-        "nce_B": 0.5 * 2 * back,
-        "identity_A": 0.5 * l1(G2(x), x),
-        "identity_B": 0.5 * l1(G1(y), y),
+        "nce_A": nce / 2 * forth,
+        "nce_B": nce / 2 * back,
+        "identity_A": identity / 2 * l1(G2(x), x),
+        "identity_B": identity / 2 * l1(G1(y), y),
     }
 
 
-def test_two_steps_are_the_formulas() -> None:
-    assert_trains_plainly(DCLGAN(**SMALL), DCLGAN(**SMALL), networks, plainly, betas=(0.5, 0.999))
+@pytest.mark.parametrize("options", [{}, {"nce": 3.0, "identity": 0.7, "temperature": 0.3}])
+def test_two_steps_are_the_formulas(options: dict[str, Any]) -> None:
+    method, mirror = (DCLGAN(**SMALL, **options) for _ in range(2))
+    assert_trains_plainly(method, mirror, networks, partial(plainly, **options), betas=(0.5, 0.999))
 
 
 def test_with_one_encoder_a_direction_has_cuts_terms_exactly() -> None:

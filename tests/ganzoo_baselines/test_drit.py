@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -46,7 +47,18 @@ def summed(maps: list[Tensor], target: float) -> Any:
     return sum(bce(one, target) for one in maps)
 
 
-def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
+def plainly(
+    method: Any,
+    step: Step,
+    phase: str,
+    *,
+    image: float = 10.0,
+    cycle: float = 10.0,
+    kl: float = 0.01,
+    latent: float = 10.0,
+    seek: float = 1.0,
+    content: float = 1.0,
+) -> dict[str, Tensor]:
     """Return the terms of a phase by the formulas: each image and each pass by itself."""
     G, E, D_content = (method.networks[name] for name in ("G", "E", "D_content"))
     pairs = len(step.samples) // 2
@@ -60,7 +72,7 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
         def normal(purpose: str, *shape: int, sample: Step = sample) -> Tensor:
             return sample.rng(purpose).normal(*shape).double()
 
-        def content(x: Tensor, domain: str, name: str, normal: Any = normal) -> Tensor:
+        def encode(x: Tensor, domain: str, name: str, normal: Any = normal) -> Tensor:
             c = G.encode(x, domain)
             return c + normal(f"noise/{name}", *c.shape[1:])
 
@@ -68,10 +80,10 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
             mean, log_variance = E(x, domain)
             return mean + torch.exp(log_variance) ** 0.5 * normal(f"spread/{name}", 3), mean, log_variance
 
-        def kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+        def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
             return -0.5 * (1 + log_variance - mean**2 - torch.exp(log_variance)).sum()
 
-        c_a, c_b = content(x_a, "A", "real_A"), content(x_b, "B", "real_B")
+        c_a, c_b = encode(x_a, "A", "real_A"), encode(x_b, "B", "real_B")
         (a_a, *of_a), (a_b, *of_b) = attributes(x_a, "A", "real_A"), attributes(x_b, "B", "real_B")
         z, other = normal("attributes/fake", 3), normal("attributes/fake_again", 3)
         x_ab, x_ba = G.decode(c_a, a_b, "B"), G.decode(c_b, a_a, "A")
@@ -91,41 +103,44 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
             ):
                 terms[name] = sum(summed(D(real[second : second + 1]), 1) + summed(D(fake), 0) for fake in fakes)
         elif phase == "generator":
-            c_ab, c_ba = content(x_ab, "B", "fake_guided_B"), content(x_ba, "A", "fake_guided_A")
+            c_ab, c_ba = encode(x_ab, "B", "fake_guided_B"), encode(x_ba, "A", "fake_guided_A")
             a_ab, a_ba = (attributes(x, one, f"fake_guided_{one}")[0] for x, one in ((x_ab, "B"), (x_ba, "A")))
             terms = {
                 "gan_AB": summed(D_B(x_ab), 1),
                 "gan_BA": summed(D_A(x_ba), 1),
-                "content_A": bce(D_content(c_a), 0.5),
-                "content_B": bce(D_content(c_b), 0.5),
-                "image_A": 10 * l1(G.decode(c_a, a_a, "A"), x_a),
-                "image_B": 10 * l1(G.decode(c_b, a_b, "B"), x_b),
-                "cycle_A": 10 * l1(G.decode(c_ab, a_ba, "A"), x_a),
-                "cycle_B": 10 * l1(G.decode(c_ba, a_ab, "B"), x_b),
-                "kl_attributes_A": 0.01 * kl(*of_a),
-                "kl_attributes_B": 0.01 * kl(*of_b),
-                "kl_content_A": 0.01 * (c_a**2).mean(),
-                "kl_content_B": 0.01 * (c_b**2).mean(),
+                "content_A": content * bce(D_content(c_a), 0.5),
+                "content_B": content * bce(D_content(c_b), 0.5),
+                "image_A": image * l1(G.decode(c_a, a_a, "A"), x_a),
+                "image_B": image * l1(G.decode(c_b, a_b, "B"), x_b),
+                "cycle_A": cycle * l1(G.decode(c_ab, a_ba, "A"), x_a),
+                "cycle_B": cycle * l1(G.decode(c_ba, a_ab, "B"), x_b),
+                "kl_attributes_A": kl * divergence(*of_a),
+                "kl_attributes_B": kl * divergence(*of_b),
+                "kl_content_A": kl * (c_a**2).mean(),
+                "kl_content_B": kl * (c_b**2).mean(),
             }
         else:
             apart = l1(z, other)
             terms = {
                 "gan_AB": summed(D_B2(drawn_b), 1) + summed(D_B2(drawn_b2), 1),
                 "gan_BA": summed(D_A2(drawn_a), 1) + summed(D_A2(drawn_a2), 1),
-                "latent_A": 10 * l1(E(drawn_a, "A")[0], z),
-                "latent_B": 10 * l1(E(drawn_b, "B")[0], z),
-                "seek_A": 1 / (l1(drawn_a, drawn_a2) / apart + 1e-5),
-                "seek_B": 1 / (l1(drawn_b, drawn_b2) / apart + 1e-5),
+                "latent_A": latent * l1(E(drawn_a, "A")[0], z),
+                "latent_B": latent * l1(E(drawn_b, "B")[0], z),
+                "seek_A": seek / (l1(drawn_a, drawn_a2) / apart + 1e-5),
+                "seek_B": seek / (l1(drawn_b, drawn_b2) / apart + 1e-5),
             }
         sums = {name: sums.get(name, 0) + value / pairs for name, value in terms.items()}
     return sums
 
 
-def test_two_rounds_are_the_formulas() -> None:
+@pytest.mark.parametrize(
+    "options", [{}, {"image": 3.0, "cycle": 7.0, "kl": 0.2, "latent": 4.0, "seek": 0.6, "content": 1.7}]
+)
+def test_two_rounds_are_the_formulas(options: dict[str, Any]) -> None:
     """Six steps, of which two train all: coupled L2 on every parameter, both generator steps from the same weights."""
-    options: dict[str, Any] = {"betas": (0.5, 0.999), "weight_decay": 1e-4}
-    method, mirror = (DRIT(content_layers=0) for _ in range(2))
-    assert_trains_plainly(method, mirror, networks, plainly, steps=6, batch=4, **options)
+    adam: dict[str, Any] = {"betas": (0.5, 0.999), "weight_decay": 1e-4}
+    method, mirror = (DRIT(content_layers=0, **options) for _ in range(2))
+    assert_trains_plainly(method, mirror, networks, partial(plainly, **options), steps=6, batch=4, **adam)
 
 
 def test_of_three_steps_two_train_the_contents_discriminator_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import pytest
@@ -115,7 +116,9 @@ def lsgan(maps: list[Tensor], target: float) -> Tensor:
     return torch.stack([((one - target) ** 2).mean() for one in maps]).sum()
 
 
-def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
+def plainly(
+    method: Any, step: Step, phase: str, *, image: float = 10.0, kl: float = 0.01, latent: float = 0.5
+) -> dict[str, Tensor]:
     """The released step, for the first image of each two; the second ones are D_random's real images.
 
     The discriminators come last, and see the translations from before the generator's update.
@@ -143,21 +146,21 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
             "D_random": lsgan(D2(seen(a2, b2)), 1) + lsgan(D2(seen(a, random)), 0),
         }
     fixed = deepcopy(E).requires_grad_(False)
-    kl = -0.5 * (1 + log_variance - mean**2 - torch.exp(log_variance)).sum() / len(a)
+    divergence = -0.5 * (1 + log_variance - mean**2 - torch.exp(log_variance)).sum() / len(a)
     return {
         "gan": lsgan(D(seen(a, encoded)), 1),
         "gan_random": lsgan(D2(seen(a, random)), 1),
-        "image": 10 * l1(encoded, b),
-        "kl": 0.01 * kl,
-        "latent": 0.5 * l1(fixed(random)[0], z),
+        "image": image * l1(encoded, b),
+        "kl": kl * divergence,
+        "latent": latent * l1(fixed(random)[0], z),
     }
 
 
-@pytest.mark.parametrize("conditional", [False, True])
-def test_two_steps_are_the_formulas(conditional: bool) -> None:
-    method, mirror = (BicycleGAN(encoder_blocks=1, conditional=conditional) for _ in range(2))
+@pytest.mark.parametrize(("conditional", "options"), [(False, {}), (True, {"image": 3.0, "kl": 0.2, "latent": 0.7})])
+def test_two_steps_are_the_formulas(conditional: bool, options: dict[str, Any]) -> None:
+    method, mirror = (BicycleGAN(encoder_blocks=1, conditional=conditional, **options) for _ in range(2))
     made = conditional_networks if conditional else networks
-    assert_trains_plainly(method, mirror, made, plainly, batch=4, betas=(0.5, 0.999))
+    assert_trains_plainly(method, mirror, made, partial(plainly, **options), batch=4, betas=(0.5, 0.999))
 
 
 def test_the_recovery_of_styles_trains_the_generator_alone() -> None:

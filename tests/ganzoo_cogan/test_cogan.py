@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -68,7 +69,11 @@ def bce(logits: Tensor, target: float) -> Tensor:
     return nn.functional.binary_cross_entropy(logits.sigmoid(), torch.full_like(logits, target))
 
 
-def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
+def squares(logits: Tensor, target: float) -> Tensor:
+    return ((logits - target) ** 2).mean()
+
+
+def plainly(method: Any, step: Step, phase: str, *, error: Any = bce) -> dict[str, Tensor]:
     """The released trainer's losses: means over both domains' images, each phase with a noise of its own."""
     noise = step.rng(f"noise/{phase}").normal(LATENT).double()
     losses: dict[str, Tensor] = {}
@@ -76,16 +81,18 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
         G, D, real = (method.networks[f"G_{one}"], method.networks[f"D_{one}"], step[f"real_{one}"])
         made = G(noise, 16, 16)
         if phase == "discriminator":
-            losses[f"D_{one}"] = (bce(D(real), 1) + bce(D(made.detach()), 0)) / 2
+            losses[f"D_{one}"] = (error(D(real), 1) + error(D(made.detach()), 0)) / 2
         else:
-            losses[f"gan_{one}"] = bce(D(made), 1) / 2
+            losses[f"gan_{one}"] = error(D(made), 1) / 2
     return losses
 
 
-def test_two_steps_are_the_formulas() -> None:
+@pytest.mark.parametrize(("options", "error"), [({}, bce), ({"gan": "lsgan"}, squares)], ids=["vanilla", "lsgan"])
+def test_two_steps_are_the_formulas(options: dict[str, Any], error: Any) -> None:
     """Common layers get the gradients of both domains, once."""
-    method, mirror = (CoGAN(**SMALL, norm="instance") for _ in range(2))
-    assert_trains_plainly(method, mirror, networks, plainly, betas=(0.5, 0.999), weight_decay=5e-4)
+    method, mirror = (CoGAN(**SMALL, norm="instance", **options) for _ in range(2))
+    terms = partial(plainly, error=error)
+    assert_trains_plainly(method, mirror, networks, terms, betas=(0.5, 0.999), weight_decay=5e-4)
 
 
 def test_common_layers_receive_the_gradients_of_both_domains() -> None:
@@ -121,8 +128,9 @@ def test_the_search_finds_the_noise_of_a_generated_image() -> None:
     assert all(parameter.grad is None for parameter in generator.parameters())
 
 
-def test_a_translation_is_the_other_generators_image_of_the_found_noise() -> None:
-    method = CoGAN(**SMALL, norm="instance")
+@pytest.mark.parametrize(("options", "lr"), [({}, 0.1), ({"search_lr": 0.3}, 0.3)])
+def test_a_translation_is_the_other_generators_image_of_the_found_noise(options: dict[str, Any], lr: float) -> None:
+    method = CoGAN(**SMALL, norm="instance", **options)
     engine_of(method, networks)
     for network in method.networks.values():
         network.eval()
@@ -130,7 +138,7 @@ def test_a_translation_is_the_other_generators_image_of_the_found_noise() -> Non
     with torch.no_grad():
         method.forward(step)
     starts = step.rng("search_A").normal(2, LATENT)
-    noise, _ = closest_noise(method.generator("A"), step["real_A"], starts, steps=3, lr=0.1)
+    noise, _ = closest_noise(method.generator("A"), step["real_A"], starts, steps=3, lr=lr)
     torch.testing.assert_close(step["fake_B"], method.generator("B")(noise, 16, 16).detach())
     trained = double_step()
     method.forward(trained)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -179,7 +180,9 @@ def networks() -> dict[str, nn.Module]:
     }
 
 
-def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
+def plainly(
+    method: Any, step: Step, phase: str, *, cycle: float = 10.0, identity: float = 1.0, cam: float = 1000.0
+) -> dict[str, Tensor]:
     AB, BA, D_A, D_B = (method.networks[name] for name in ("G_AB", "G_BA", "D_A", "D_B"))
     x, y = step["real_A"], step["real_B"]
     fake_B, cam_AB, _ = AB.translate_and_classify(x)
@@ -201,18 +204,16 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
         chance = logits.sigmoid()
         return -(target * chance.log() + (1 - target) * (1 - chance).log()).mean()
 
-    losses = {
+    return {
         "gan_AB": squares(D_B(fake_B), 1),
         "gan_BA": squares(D_A(fake_A), 1),
-        "cycle_A": 10 * l1(BA(fake_B), x),
-        "cycle_B": 10 * l1(AB(fake_A), y),
-        "identity_A": 10 * l1(idt_A, x),
-        "identity_B": 10 * l1(idt_B, y),
+        "cycle_A": cycle * l1(BA(fake_B), x),
+        "cycle_B": cycle * l1(AB(fake_A), y),
+        "identity_A": cycle * identity * l1(idt_A, x),
+        "identity_B": cycle * identity * l1(idt_B, y),
+        "cam_AB": cam * (cross_entropy(cam_AB, 1) + cross_entropy(off_AB, 0)),
+        "cam_BA": cam * (cross_entropy(cam_BA, 1) + cross_entropy(off_BA, 0)),
     }
-    if method.cam:
-        losses["cam_AB"] = 1000 * (cross_entropy(cam_AB, 1) + cross_entropy(off_AB, 0))
-        losses["cam_BA"] = 1000 * (cross_entropy(cam_BA, 1) + cross_entropy(off_BA, 0))
-    return losses
 
 
 def clip(weights: Mapping[str, Tensor]) -> None:
@@ -221,9 +222,11 @@ def clip(weights: Mapping[str, Tensor]) -> None:
             weight.clamp_(0, 1)
 
 
-def test_two_steps_are_the_formulas() -> None:
+@pytest.mark.parametrize("options", [{}, {"cycle": 7.0, "identity": 0.3, "cam": 30.0}])
+def test_two_steps_are_the_formulas(options: dict[str, Any]) -> None:
     adam: dict[str, Any] = {"betas": (0.5, 0.999), "weight_decay": 1e-4}
-    assert_trains_plainly(UGATIT(), UGATIT(), networks, plainly, after_step=clip, **adam)
+    method, mirror = (UGATIT(**options) for _ in range(2))
+    assert_trains_plainly(method, mirror, networks, partial(plainly, **options), after_step=clip, **adam)
 
 
 def test_the_shares_are_clamped_after_each_step() -> None:

@@ -38,14 +38,31 @@ def networks(head: Any = "deviation") -> dict[str, nn.Module]:
     return made
 
 
+def adversarial(gan: str, logits: Tensor, real: bool) -> Tensor:
+    if gan == "vanilla":
+        return F.binary_cross_entropy(logits.sigmoid(), torch.full_like(logits, float(real)))
+    return ((logits - float(real)) ** 2).mean()
+
+
 class Plain:
     """Terms of a step, with queues of a fixed length for each position; the generators' images are those of the step.
 
     The order of the discriminators' calls is that of the method, as each updates the power iteration of spectral norm.
     """
 
-    def __init__(self, *, size: int = 2, penalty: float = 0.3, centre: float = 0.0, pool: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        size: int = 2,
+        penalty: float = 0.3,
+        centre: float = 0.0,
+        pool: int = 0,
+        gan: str = "lsgan",
+        cycle: float = 5.0,
+        identity: float = 0.5,
+    ) -> None:
         self.size, self.penalty, self.centre = size, penalty, centre
+        self.gan, self.cycle, self.identity = gan, cycle, identity * cycle
         self.pools = {domain: PlainPool(pool) for domain in "AB"}
         self.queues: dict[tuple[str, int], list[Tensor]] = {}
         self.fakes: dict[str, Tensor] = {}
@@ -68,11 +85,16 @@ class Plain:
             self.fakes = {"A": fake_A.detach(), "B": fake_B.detach()}
             for direction, domain, fake in (("AB", "B", fake_B), ("BA", "A", fake_A)):
                 logits = self.logits(nets[f"D_{domain}"], fake, self.past(f"fake_{domain}"))
-                terms[f"gan_{direction}"] = ((logits - 1) ** 2).mean()
-            terms |= {"cycle_A": 5 * l1(nets["G_BA"](fake_B), x), "cycle_B": 5 * l1(nets["G_AB"](fake_A), y)}
-            terms |= {"identity_A": 2.5 * l1(nets["G_BA"](x), x), "identity_B": 2.5 * l1(nets["G_AB"](y), y)}
+                terms[f"gan_{direction}"] = adversarial(self.gan, logits, True)
+            for domain, back, fake, image in (("A", "BA", fake_B, x), ("B", "AB", fake_A, y)):
+                terms[f"cycle_{domain}"] = self.cycle * l1(nets[f"G_{back}"](fake), image)
+                terms[f"identity_{domain}"] = self.identity * l1(nets[f"G_{back}"](image), image)
             small = [F.interpolate(one, (4, 4), mode="bilinear", antialias=True) for one in (fake_B, x, fake_A, y)]
-            return terms | {"consistency_A": 2 * l1(*small[:2]), "consistency_B": 2 * l1(*small[2:])}
+            consistency = 0.4 * self.cycle
+            return terms | {
+                "consistency_A": consistency * l1(*small[:2]),
+                "consistency_B": consistency * l1(*small[2:]),
+            }
         for domain in "AB":
             D, real = nets[f"D_{domain}"], step[f"real_{domain}"]
             fake = self.pools[domain].query(self.fakes[domain], step.rng(f"pool_{domain}").uniform(2))
@@ -89,20 +111,26 @@ class Plain:
             terms[f"D_{domain}_penalty"] = self.penalty * ((norms - self.centre) ** 2).mean()
             of_real = self.logits(D, real, self.past(f"real_{domain}"), f"real_{domain}")
             of_fake = self.logits(D, fake, self.past(f"fake_{domain}"), f"fake_{domain}")
-            terms[f"D_{domain}"] = ((of_real - 1) ** 2).mean() / 2 + (of_fake**2).mean() / 2
+            terms[f"D_{domain}"] = (adversarial(self.gan, of_real, True) + adversarial(self.gan, of_fake, False)) / 2
         return terms
 
 
-@pytest.mark.parametrize("head", ["deviation", "norm"])
-@pytest.mark.parametrize(("centre", "pool"), [(0.0, 0), (0.7, 0), (0.7, 1)])
-def test_three_steps_are_the_formulas(head: Any, centre: float, pool: int) -> None:
+@pytest.mark.parametrize(
+    ("head", "more"),
+    [
+        ("deviation", {}),
+        ("norm", {"gan": "vanilla"}),
+        ("deviation", {"centre": 0.7, "cycle": 7.0, "identity": 0.3, "gan": "vanilla"}),
+        ("norm", {"centre": 0.7}),
+        ("deviation", {"centre": 0.7, "pool": 1}),
+        ("norm", {"pool": 1}),
+    ],
+)
+def test_three_steps_are_the_formulas(head: Any, more: dict[str, Any]) -> None:
     """The histories of two features are full in the third step, the pools of one image in the second."""
-    options: dict[str, Any] = {"memory": 2, "penalty": 0.3, "consistency": 0.4, "consistency_size": 4}
-    options |= {"centre": centre, "pool": pool}
-    plain = Plain(centre=centre, pool=pool)
-    assert_trains_plainly(
-        UVCGAN2(**options), UVCGAN2(**options), lambda: networks(head), plain, steps=3, betas=(0.5, 0.99)
-    )
+    options: dict[str, Any] = {"memory": 2, "penalty": 0.3, "consistency": 0.4, "consistency_size": 4, "pool": 0, **more}
+    method, mirror, plain = UVCGAN2(**options), UVCGAN2(**options), Plain(**more)
+    assert_trains_plainly(method, mirror, lambda: networks(head), plain, steps=3, betas=(0.5, 0.99))
     assert {len(one) for one in plain.queues.values()} == {2}
 
 
