@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +11,12 @@ from torch import Tensor
 
 from ganzoo import GanzooError, create
 from ganzoo.masks.roles import Roles
+from ganzoo_art2real import approximate_search, retrieval
+from ganzoo_art2real.approximate_search import ApproximateSearch
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
 from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_art2real.contextual import contextual_loss
+from ganzoo_art2real.exact_search import ExactSearch
 from ganzoo_art2real.loss import Contextual
 from ganzoo_art2real.pixel_classes import MaskerClasses
 from tests.support.photographs import SMALL
@@ -31,7 +35,16 @@ def label_planes(batch: int = 2, size: int = 12, classes: int = 3) -> Tensor:
     return planes
 
 
-def plain_loss(bank: Bank, image: Tensor, planes: Tensor | None, scales: list[Scale], k: int = 5) -> Tensor:
+def plain_loss(
+    bank: Bank,
+    image: Tensor,
+    planes: Tensor | None,
+    scales: list[Scale],
+    *,
+    neighbours: int = 5,
+    share: float = 0.5,
+    bandwidth: float = 1.0,
+) -> Tensor:
     """Return the loss window by window, with neighbours by brute force in float64."""
     total = torch.zeros((), dtype=torch.float64)
     for one, masks in zip(image, planes if planes is not None else [None] * len(image), strict=True):
@@ -49,33 +62,59 @@ def plain_loss(bank: Bank, image: Tensor, planes: Tensor | None, scales: list[Sc
                         members.setdefault(BACKGROUND, []).append(patch)
                         continue
                     inside = masks[:, window[0], window[1]] >= 0.5
-                    if (~inside.any(0)).float().mean() >= 0.5:
+                    if (~inside.any(0)).float().mean() >= share:
                         members.setdefault(BACKGROUND, []).append(patch)
                     for label, plane in enumerate(inside, 1):
-                        if plane.float().mean() >= 0.5:
+                        if plane.float().mean() >= share:
                             members.setdefault(label, []).append(patch)
             for label, patches in members.items():
                 label = label if bank.count(label, scale) else BACKGROUND
                 everything = bank.patches(scale, bank.numbers(label, scale)).double()
                 queries = torch.stack(patches).double()
-                nearest = ((queries[:, None] - everything[None]) ** 2).sum(2).topk(k, largest=False).indices
+                nearest = ((queries[:, None] - everything[None]) ** 2).sum(2).topk(neighbours, largest=False).indices
                 real = everything[nearest.unique()]
-                total = total + contextual_loss(queries, real, bank.mean(label, scale).double())
+                mean = bank.mean(label, scale).double()
+                total = total + contextual_loss(queries, real, mean, bandwidth=bandwidth)
     return total / len(image)
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-@pytest.mark.parametrize("scales", ["first", "all"])
-def test_loss_and_gradient_equal_the_plain_loops(bank: Bank, labelled: bool, scales: str) -> None:
+@pytest.mark.parametrize(
+    ("scales", "options"),
+    [
+        ("first", {}),
+        ("all", {}),
+        ("all", {"neighbours": 2}),
+        ("all", {"share": 0.7}),
+        ("all", {"bandwidth": 0.5}),
+        ("first", {"neighbours": 2, "share": 0.2, "bandwidth": 0.5}),
+    ],
+)
+def test_loss_and_gradient_equal_the_plain_loops(
+    bank: Bank, labelled: bool, scales: str, options: dict[str, Any]
+) -> None:
     planes = label_planes() if labelled else None
     used = list(bank.scales[:1] if scales == "first" else bank.scales)
     mine, theirs = images().requires_grad_(), images().double().requires_grad_()
-    loss = create("loss", "contextual", bank=bank.folder, scales=scales)(mine, planes)
-    expected = plain_loss(bank, theirs, planes, used)
+    loss = create("loss", "contextual", bank=bank.folder, scales=scales, **options)(mine, planes)
+    expected = plain_loss(bank, theirs, planes, used, **options)
     torch.testing.assert_close(loss.double(), expected, rtol=1e-4, atol=1e-5)
     gradients = [torch.autograd.grad(one, at)[0].double() for one, at in ((loss, mine), (expected, theirs))]
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-2, atol=1e-5)
     assert gradients[0].abs().max() > 1e-4
+
+
+@pytest.mark.parametrize(("search", "limit"), [("exact", 0), ("approximate", 0), ("auto", 0), ("auto", 10_000)])
+def test_the_search_is_of_the_requested_kind(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, search: Any, limit: int
+) -> None:
+    """A limit of 0 patches makes any bank a large one."""
+    monkeypatch.setattr(retrieval, "EXACT_UP_TO", limit)
+    monkeypatch.setattr(approximate_search, "MIN_PATCHES", 0)
+    loss = Contextual(bank=bank.folder, search=search)
+    loss(images())
+    exact = search == "exact" or limit > 0
+    assert [type(one) for one in loss.searchers.values()] == [ExactSearch if exact else ApproximateSearch]
 
 
 def test_a_class_missing_in_the_bank_uses_the_background(bank: Bank) -> None:

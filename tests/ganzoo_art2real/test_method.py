@@ -63,8 +63,10 @@ def three_steps(engine: Engine) -> list[dict[str, Tensor]]:
     return [engine.step([batch_step(size=16, seed=i, index=i)])[0] for i in range(3)]
 
 
-def test_without_its_term_it_is_cyclegan_exactly(bank: Bank) -> None:
-    one, other = engine_of(Art2Real(bank=bank.folder, contextual=0, pool=1)), engine_of(CycleGAN(identity=0, pool=1))
+@pytest.mark.parametrize("options", [{}, {"gan": "hinge", "cycle": 7.0, "identity": 0.3}])
+def test_without_its_term_it_is_cyclegan_exactly(bank: Bank, options: dict[str, Any]) -> None:
+    one = engine_of(Art2Real(bank=bank.folder, contextual=0, pool=1, **options))
+    other = engine_of(CycleGAN(**{"identity": 0.0, **options}, pool=1))
     mine, theirs = gradients(one), gradients(other)
     for ours, plain in zip(three_steps(one) + mine, three_steps(other) + theirs, strict=True):
         assert ours.keys() == plain.keys()
@@ -89,13 +91,15 @@ def test_with_classes_from_the_paintings_it_is_cyclegan_and_the_loss(bank: Bank)
 
 
 def test_the_term_is_the_loss_of_the_generated_photograph(bank: Bank) -> None:
-    method = Art2Real(bank=bank.folder, contextual=0.3, scales="all")
+    options: dict[str, Any] = {"scales": "all", "neighbours": 2, "search": "exact"}
+    method = Art2Real(bank=bank.folder, contextual=0.3, **options)
     engine_of(method, labels=Bright())
     step = batch_step(size=16)
     method.forward(step)
     classes = (step["real_A"].mean(1, keepdim=True) > 0).float()
-    expected = 0.3 * Contextual(bank=bank.folder, scales="all")(step["fake_B"], classes)
+    expected = 0.3 * Contextual(bank=bank.folder, scales="all", neighbours=2)(step["fake_B"], classes)
     torch.testing.assert_close(method.generator_losses(step)["contextual"], expected)
+    assert method.loss is not None and method.loss.search == "exact"
 
 
 def test_only_the_generator_of_photographs_gets_a_gradient(bank: Bank) -> None:

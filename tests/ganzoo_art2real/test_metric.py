@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import ganzoo
 from ganzoo import GanzooError, create
@@ -52,6 +54,25 @@ def test_it_is_the_loss_of_each_image(bank: Bank) -> None:
     assert torch.equal(rows, expected)
     torch.testing.assert_close(rows.mean(), loss(translated()["fake_B"]))
     assert rows.unique().numel() == 3
+
+
+def test_its_options_are_those_of_the_loss(bank: Bank) -> None:
+    """Each of them changes the value."""
+    step, masker = translated(), create("masker", "round")
+    options: dict[str, Any] = {"scales": "all", "neighbours": 2, "share": 0.3, "bandwidth": 0.5}
+    made = metric(bank, Roles({"labels": masker}), **options, search="exact")
+    rows = made.rows(step, "AB")["contextual"]
+    classes = masker(step["real_A"], rng=step.rng("mask"))
+
+    def mean(**options: Any) -> Tensor:
+        loss: Tensor = Contextual(bank=bank.folder, **options)(step["fake_B"], classes)
+        return loss
+
+    torch.testing.assert_close(rows.mean(), mean(**options))
+    for name in options:
+        fewer = {one: value for one, value in options.items() if one != name}
+        assert not torch.isclose(rows.mean(), mean(**fewer), rtol=1e-3)
+    assert made.loss.search == "exact"
 
 
 def test_classes_are_those_of_the_source(bank: Bank) -> None:
