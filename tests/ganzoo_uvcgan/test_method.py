@@ -128,7 +128,14 @@ class Plain:
 )
 def test_three_steps_are_the_formulas(head: Any, more: dict[str, Any]) -> None:
     """The histories of two features are full in the third step, the pools of one image in the second."""
-    options: dict[str, Any] = {"memory": 2, "penalty": 0.3, "consistency": 0.4, "consistency_size": 4, "pool": 0, **more}
+    options: dict[str, Any] = {
+        "memory": 2,
+        "penalty": 0.3,
+        "consistency": 0.4,
+        "consistency_size": 4,
+        "pool": 0,
+        **more,
+    }
     method, mirror, plain = UVCGAN2(**options), UVCGAN2(**options), Plain(**more)
     assert_trains_plainly(method, mirror, lambda: networks(head), plain, steps=3, betas=(0.5, 0.99))
     assert {len(one) for one in plain.queues.values()} == {2}
