@@ -1,4 +1,4 @@
-"""Return the size of an image without decoding its pixels; the data check and ``ganzoo boxes`` use it."""
+"""Return the size of an image, for most formats without decoding it; the data check and ``ganzoo boxes`` use it."""
 
 from __future__ import annotations
 

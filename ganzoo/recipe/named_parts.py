@@ -13,6 +13,7 @@ from ganzoo.recipe.quick_check import recipe_error
 from ganzoo.recipe.reader import RecipeReader
 from ganzoo.recipe.schema import Part
 from ganzoo.recipe.yaml_document import Document, read_value
+from ganzoo.utils.paths import expand_paths
 
 
 def read_masker(text: str, role: str, origin: str) -> Part:
@@ -48,7 +49,7 @@ def named_file(text: str, origin: str) -> str:
     part = RecipeReader(Document({}, {}), ROLES).read_part(read_value(text, origin), (), "masker", MaskTransform)
     for one in [part, *part.inner()] if part else []:
         for name, option in options_of(one.component.load()).items():
-            if accepts_path(option.type) and one.options[name] != option.default:
+            if accepts_path(option.type) and one.options[name] != expand_paths(option.default):
                 return f"{one.name}: {name}"
     return ""
 

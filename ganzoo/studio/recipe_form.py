@@ -5,13 +5,16 @@ The fields come from the options of the installed components, as ``ganzoo show``
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -167,23 +170,28 @@ def check_text(text: str, name: str, folder: Path, *, quick: bool = True) -> tup
     Args:
         text: the recipe.
         name: the recipe's name, for the messages.
-        folder: the folder for recipes, to which paths in the text are relative; the text is a file there meanwhile.
+        folder: the folder for recipes, to which paths in the text are relative; the text is a file there meanwhile. If
+            it is missing or cannot be written, they are relative to a temporary folder.
         quick: whether to read not all images, and to measure nothing.
 
     Raises GanzooError if the file cannot be written, or if the check takes too long.
     """
-    file = folder / f"check-{token_hex(8)}.yaml"
-    words = [sys.executable, "-m", "ganzoo", "check", str(file), *(["--quick"] if quick else [])]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, errors="replace", check=False)
-    except subprocess.TimeoutExpired:
-        raise GanzooError(f"the check took more than {PATIENCE} s; run it on the command line") from None
-    except OSError as error:
-        raise GanzooError(f"{folder}: cannot be written: {error.strerror}") from None
-    finally:
-        file.unlink(missing_ok=True)
+    with TemporaryDirectory() as other:
+        place = folder if folder.is_dir() and os.access(folder, os.W_OK) else Path(other)
+        file = place / f"check-{token_hex(8)}.yaml"
+        words = [sys.executable, "-m", "ganzoo", "check", str(file), *(["--quick"] if quick else [])]
+        try:
+            file.write_text(text, encoding="utf-8")
+            done = subprocess.run(
+                words, capture_output=True, text=True, timeout=PATIENCE, errors="replace", check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise GanzooError(f"the check took more than {PATIENCE} s; run it on the command line") from None
+        except OSError as error:
+            raise GanzooError(f"{place}: cannot be written: {error.strerror}") from None
+        finally:
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
     name = name.removesuffix(".yaml")
     printed = (done.stdout if done.returncode == 0 else done.stderr).replace(str(file), f"{name}.yaml")
     lines = printed.replace(file.stem, name).strip().splitlines()

@@ -154,6 +154,8 @@ def start_session(training: Training) -> int:
     run, progress = training.run, training.progress
     ended = progress.begin(run.total, run.recipe.evaluate.best, run.recipe.evaluate.patience)
     announce(run, progress.step, ended)
+    if ended and progress.step != run.total:  # a signal may have ended the session before this was written
+        run.write_event("ended-early", step=progress.step)
     run.callbacks.gather(run.recipe.train.trackers)
     run.callbacks.call("start")
     run.evaluator.prepare()

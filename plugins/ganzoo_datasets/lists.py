@@ -82,13 +82,17 @@ def _read_list(file: Path | None) -> list[Entry]:
         raise GanzooError(f"{file}: the list cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
         raise GanzooError(f"{file}: not UTF-8 text ({error.reason}); save the list as UTF-8") from error
+    texts = {number: line.strip() for number, line in enumerate(lines, 1)}
+    texts = {number: text for number, text in texts.items() if text and not text.startswith("#")}
+    paths: dict[str, set[str]] = {}
+    for text in texts.values():
+        paths.setdefault(_name(text), set()).add(os.path.normpath(text))
     entries: list[Entry] = []
     lines_of: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
+    for number, text in texts.items():
         path, name = file.parent / text, _name(text)
+        if len(paths[name]) > 1:
+            name = _name(text, above="__")
         if not os.path.isfile(path):  # Path.is_file raises OSError for a line that is too long
             raise GanzooError(f"{file}:{number}: no such image: {path}; correct the path or remove the line")
         if name in lines_of:
@@ -100,7 +104,7 @@ def _read_list(file: Path | None) -> list[Entry]:
     return entries
 
 
-def _name(text: str) -> str:
-    """Return a path without its root, and with ``__`` for each ``..``: it never leads out of an output folder."""
+def _name(text: str, above: str = "") -> str:
+    """Return a path without its root, with ``above`` for each ``..``: the name never leads out of an output folder."""
     path = PurePath(os.path.normpath(text))
-    return PurePath(*["__" if part == ".." else part for part in path.parts if part != path.anchor]).as_posix()
+    return PurePath(*[above if part == ".." else part for part in path.parts if part != path.anchor]).as_posix()

@@ -33,7 +33,7 @@ def write_masks(file: Path, images: Path, out: Path, *, fractions: bool = False,
 
     Says how many boxes reach beyond their images by more than a pixel, as those of images of another size do.
 
-    Raises GanzooError, before anything is written, if the list or an image cannot be read, if a box is not in its
+    Raises GanzooError, before anything is written, if the list or an image cannot be opened, if a box is not in its
     image, if no name in the list is an image's, or without ``empty`` if an image is not in the list.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -25,7 +25,7 @@ Readings = Sequence[Sequence[Reading]]
 def find_duplicates(source: Source, readings: Readings) -> tuple[list[list[tuple[int, int]]], list[Finding]]:
     """Return the groups of near-duplicates, each image as (group, image), and a finding for each of them.
 
-    Two partners that look alike, as an image and its noisy copy do, are none.
+    Two partners that look alike, as an image and its noisy copy do, do not count.
     """
     places, copies = [], []
     for number, read in enumerate(readings):

@@ -135,10 +135,7 @@ def array_facts(
     integers = pixels.dtype.kind in "ui"
     if not integers and not np.isfinite([low, high]).all():
         raise GanzooError(f"{where}: it holds values that are not finite; replace them by numbers")
-    shown = pixels[:, :, : 3 if pixels.shape[2] >= 3 else 1]
-    if pixels.dtype != np.uint8:
-        least, most = float(low), float(high)  # a difference of the pixels' own type may overflow
-        shown = ((shown.astype(np.float64) - least) * (255 / max(most - least, 1e-12))).astype(np.uint8)
+    shown = _stretched(pixels[:, :, : 3 if pixels.shape[2] >= 3 else 1], float(low), float(high))
     picture = Image.fromarray(np.ascontiguousarray(shown if shown.shape[2] == 3 else shown[:, :, 0]))
     return Facts(
         (pixels.shape[1], pixels.shape[0]),
@@ -149,6 +146,30 @@ def array_facts(
         small_copy(picture),
         tuple(losses),
     )
+
+
+def deep_pixels(path: ImageFile) -> np.ndarray | None:
+    """Return the pixels of an image of more than 8 bits or of a ``.npy`` file, stretched to 0 … 255, (H, W, C) uint8.
+
+    None for other images. Raises GanzooError if it cannot be read.
+    """
+    if path.suffix.lower() == ".npy":
+        pixels = map_array(path)
+    else:
+        with open_image(path) as image:
+            values = deep_values(image)
+        if values is None:
+            return None
+        pixels = values[:, :, None]
+    return _stretched(pixels, float(pixels.min()), float(pixels.max()))
+
+
+def _stretched(pixels: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Return pixels with the lowest value as 0 and the highest as 255; those of 8 bits as they are."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    # a difference of the pixels' own type may overflow
+    return ((pixels.astype(np.float64) - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
 
 
 def depth_of(kind: np.dtype, high: float = 0) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganzoo.check.data.facts import header_facts, image_facts, read_files
+from ganzoo.check.data.facts import deep_pixels, read_files
 from ganzoo.check.data.findings import Finding
 from ganzoo.check.data.groups import Group, Item, Source, to_look_at
 from ganzoo.data.image_files import IMAGE_SUFFIXES, describe_skipped, has_images, image_names
@@ -203,10 +203,8 @@ def _stem(name: str) -> str:
 
 
 def _show(path: Path, mask: Path | None, labels: Path | None, side: int) -> list[Image.Image]:
-    header = header_facts(path)
-    if path.suffix.lower() == ".npy" or (header and header[1].startswith(("I", "F"))):  # more than 8 bits
-        pixels = image_facts(path).copy
-    else:
+    pixels = deep_pixels(path)
+    if pixels is None:
         pixels = read_image(path, 3, scaled_to=side) if mask is None and labels is None else read_image(path, 3)
     planes: list[np.ndarray | None] = [
         read(file) if file else None for read, file in ((read_mask, mask), (read_labels, labels))

@@ -107,6 +107,7 @@ def test_label_maps_take_no_options_of_masks(option: str) -> None:
 
 @pytest.mark.parametrize("option", ["threshold: 0.5", "invert: true", "grow: 1", "soften: 1"])
 def test_a_combination_of_label_maps_takes_options_of_masks(option: str) -> None:
-    """It makes masks of them: 1 for all classes but 0."""
+    """It makes masks of them: 1 for all classes but 0. The recipe's method alone has no use for them."""
     recipe = COMPLETE + f"maskers:\n  labels: {{masker: union, of: [file, file], {option}}}\n"
-    assert not any("label maps" in line for line in mistakes(recipe))
+    (line,) = [line for line in mistakes(recipe) if "maskers.labels" in line]
+    assert "maskers.labels: the method takes no mask in the role 'labels'" in line

@@ -176,6 +176,8 @@ def test_a_run_ends_early_only_before_its_full_length(
     assert steps_of(tmp_path) == 3
     assert ("ended-early" in [one["event"] for one in lines(folder / "events.jsonl")]) is early
     assert RunLog(folder).status() == ("ended early" if early else "finished") + " at step 3"
+    package.run(home / "tiny.yaml", *words, root=tmp_path)  # at its end, so it is not continued
+    assert RunLog(folder).status() == ("ended early" if early else "finished") + " at step 3"
 
 
 def test_the_values_of_best_are_of_its_weights(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

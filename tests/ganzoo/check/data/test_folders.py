@@ -149,6 +149,7 @@ def test_deep_images_are_shown_from_their_lowest_value_to_their_highest(
     (item,) = find_images_in([tmp_path / "scans"]).groups[0].items
     shown = [np.asarray(one) for one in item.show(96)]
     assert len(shown) == 2 and shown[0].min() < 10 and shown[0].max() > 245
+    assert shown[0].shape == (40, 60, 3)
 
 
 def test_an_image_of_one_colour_and_a_small_one_are_found(tmp_path: Path) -> None:
