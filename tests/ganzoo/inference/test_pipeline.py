@@ -157,7 +157,8 @@ def test_the_help_has_the_defaults() -> None:
     texts = {option.name: str(option.get_help_record(click.Context(translate_command))) for option in OPTIONS}
     others = batch_limit(torch.device("cuda")).images
     side = math.isqrt(CPU_LIMIT.pixels // CPU_LIMIT.images)
-    words = f"[default: {CPU_LIMIT.images} on a CPU for images of {side}×{side} pixels, 1 for larger ones; {others} on"
+    count = CPU_LIMIT.images
+    words = f"[default: {count} on a CPU, with at most as many pixels as {count} images of {side}×{side}; {others} on"
     assert words in texts["batch"]
     threads = [worker_count(torch.device(device)) for device in ("cpu", "cuda")]
     assert f"[default: {threads[0]} on a CPU, {threads[1]} on other devices]" in " ".join(texts["workers"].split())
