@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.hookspecs import hookimpl
 from ganzoo.plugins import installed_version
 from ganzoo.registry import Registration
@@ -220,6 +220,7 @@ def publish(
     cannot be reached; the folder is then written, but not uploaded.
     """
     from pathlib import Path
+    from shlex import quote
 
     from ganzoo.inference.publish import Wishes, publish_folder, upload_folder
 
@@ -234,7 +235,13 @@ def publish(
         publish_folder(Path(run), folder, wishes, checkpoint=checkpoint, name=to)
     elif licence or datasets or with_samples or checkpoint:
         raise GanzooError(f"{folder}: without -o it is uploaded as it is: leave the other options out")
-    return upload_folder(folder, to, public=public) if to else ""
+    try:
+        return upload_folder(folder, to, public=public) if to else ""
+    except MissingResourceError as error:
+        if out is None:
+            raise
+        again = f"ganzoo publish {quote(str(folder))} --to {to}{' --public' if public else ''}"
+        raise MissingResourceError(f"{error}; {folder} is written: {again} uploads it") from None
 
 
 def run(

@@ -21,7 +21,8 @@ class PerImageFile:
     """A CSV file with a row for each image and direction, and a column for each row of a metric that is one number.
 
     The column is named as the metric, followed by ``.ROW`` if the metric calls its row otherwise. A metric without
-    values of single images, or of training images, has no column; where a metric was not measured, its cells are empty.
+    values of single images, or of training images, has no column, and real images of the target domain have none, as
+    they belong to no source image; where a metric was not measured, its cells are empty.
     Names of images are quoted as CSV needs it; numbers have all digits of float32.
 
     Args:
@@ -43,7 +44,8 @@ class PerImageFile:
         for (metric, direction), rows in collected.rows.items():
             if metric in collected.of_training:
                 continue
-            for name, values in scalar_columns(metric, rows).items():
+            own = {name: column for name, column in rows.items() if name != f"real_{direction[1]}"}  # another image's
+            for name, values in scalar_columns(metric, own).items():
                 by_direction.setdefault(direction, {})[name] = values
                 self._columns.setdefault(name)
         for direction, columns in by_direction.items():

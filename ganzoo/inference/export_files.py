@@ -122,7 +122,18 @@ def _describe(function: TranslationFunction, fixed: Mapping[str, int], weights: 
     translator = function.translator
     recipe, run = run_names(translator.folder.resolve())
     shapes = input_shapes(function, fixed)
-    output = [shapes["images"][0], channels, *shapes["images"][2:]]
+    inputs: dict[str, dict[str, Any]] = {
+        name: {"shape": shape, "range": RANGES[name]} for name, shape in shapes.items()
+    }
+    output: dict[str, Any] = {
+        "shape": [shapes["images"][0], channels, *shapes["images"][2:]],
+        "range": RANGES["images"],
+    }
+    for tensor, domain in ((inputs["images"], function.direction[0]), (output, function.direction[1])):
+        io = translator.domain_io[domain]
+        tensor["classes"] = io.classes  # of label maps; 0: these are images
+        if not io.classes:
+            tensor["values"] = to_plain(io.value_range) or [0, 255]  # in files; they become -1 and 1
     return {
         "ganzoo": installed_version(),
         "recipe": recipe,
@@ -132,10 +143,10 @@ def _describe(function: TranslationFunction, fixed: Mapping[str, int], weights: 
         "checkpoint": translator.checkpoint.name,
         "step": translator.step,
         "weights": weights,
-        "inputs": {name: {"shape": shape, "range": RANGES[name]} for name, shape in shapes.items()},
+        "inputs": inputs,
         "size": to_plain(translator.trained_size),
         "resample": translator.recipe.images.filter,
-        "outputs": {TRANSLATED: {"shape": output, "range": RANGES["images"]}},
+        "outputs": {TRANSLATED: output},
     }
 
 

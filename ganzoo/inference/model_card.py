@@ -13,6 +13,7 @@ from typing import Any
 from ganzoo.inference.publish_files import Networks
 from ganzoo.inference.scrub import scrub
 from ganzoo.interfaces import Method
+from ganzoo.provenance.fingerprint import recipe_key
 from ganzoo.recipe.published import PublishedConfig
 from ganzoo.utils.core_yaml import dump_yaml
 from ganzoo.utils.formatting import format_bytes
@@ -55,7 +56,7 @@ def write_card(
         networks: the published networks.
         records: the records of the published checkpoint, without paths, the latest last.
     """
-    values = _latest_values(_of_own_data(records))
+    values = _latest_values(_of_own_data(records, networks))
     metadata = f"---\n{dump_yaml(_metadata(card, config, networks, values))}---\n"
     sections = [
         _introduction(card, config, networks),
@@ -69,12 +70,15 @@ def write_card(
     write_text(out / CARD, "\n".join([metadata, *sections]))
 
 
-def _of_own_data(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _of_own_data(records: Sequence[Mapping[str, Any]], networks: Networks) -> list[Mapping[str, Any]]:
     """Return the records of the run's own recipe and of the latest images of each split.
 
-    The first record is that of the training; ``ganzoo evaluate --set`` adds records of other data and sizes.
+    ``ganzoo evaluate --set`` adds records of other data and sizes. An import has no data of its own: its values are
+    those of the latest recipe.
     """
-    own = [one for one in records if one["recipe_key"] == records[0]["recipe_key"]]
+    trained = networks.sessions or not records
+    wanted = recipe_key(networks.recipe) if trained else records[-1]["recipe_key"]
+    own = [one for one in records if one["recipe_key"] == wanted]
     latest = {one["split"]: one["data"]["keys"] for one in own}
     return [one for one in own if one["data"]["keys"] == latest[one["split"]]]
 
@@ -87,7 +91,7 @@ def _latest_values(records: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str]
 def _metadata(
     card: Card, config: PublishedConfig, networks: Networks, values: Mapping[tuple[str, str], Mapping[str, Any]]
 ) -> dict[str, Any]:
-    arxiv = ARXIV.findall(networks.recipe.method.component.paper)
+    arxiv = ARXIV.findall(networks.recipe.method.component.paper) if networks.sessions else []
     tags = ["ganzoo", "gan", TASK, config.method.replace("_", "-"), *(f"arxiv:{one}" for one in arxiv)]
     fields: dict[str, Any] = {"license": card.licence, "library_name": "ganzoo", "pipeline_tag": TASK, "tags": tags}
     if card.datasets:
@@ -98,7 +102,8 @@ def _metadata(
         if is_number(value) and math.isfinite(value):
             kind = record["about"].get(name, {}).get("metric", name)
             metrics.setdefault(split, []).append({"name": name, "type": kind, "value": value})
-    data = card.datasets[0] if card.datasets else _data_name(networks)
+    if not (data := card.datasets[0] if card.datasets else _data_name(networks)):
+        return fields
     results = [
         {"task": {"type": TASK}, "dataset": {"name": data, "type": data, "split": split}, "metrics": of_split}
         for split, of_split in metrics.items()
@@ -109,22 +114,31 @@ def _metadata(
 
 
 def _data_name(networks: Networks) -> str:
-    """Return the name of the data set: that of its folder if it has one, else that of the component."""
+    """Return the name of the data set: that of its folder if it has one, else that of the component; "" of an import.
+
+    The recipe of an import names no data of the networks.
+    """
+    if not networks.sessions:
+        return ""
     options = networks.recipe.data.options
     paths = [value.name for value in options.values() if isinstance(value, Path) and value.name]
     return paths[0] if paths else networks.recipe.data.component.name
 
 
 def _introduction(card: Card, config: PublishedConfig, networks: Networks) -> str:
+    title = f"# {card.name.rpartition('/')[2] or card.folder}\n\nTranslates images between two domains, A and B. "
+    if not networks.sessions:
+        return f"""{title}The networks were
+imported from another program's checkpoint; ganzoo {config.ganzoo} runs them by the method `{config.method}`.
+"""
     method: type[Method] = networks.recipe.method.component.load()
     first = " ".join((inspect.getdoc(method) or "").split("\n\n")[0].split())
     paper = networks.recipe.method.component.paper
     cited = f" Paper: <{paper}>" if paper else ""
     image = f"\n![Samples]({card.samples})\n" if card.samples else ""
-    return f"""# {card.name.rpartition("/")[2] or card.folder}
-
-Translates images between two domains, A and B. Trained with ganzoo
-{config.ganzoo} by the method `{config.method}`, {config.step} steps (checkpoint `{config.checkpoint}`).
+    version = networks.sessions[-1]["core"].split()[0]
+    return f"""{title}Trained with ganzoo
+{version} by the method `{config.method}`, {config.step} steps (checkpoint `{config.checkpoint}`).
 
 **The method**: {first}{cited}
 {image}"""
@@ -162,10 +176,11 @@ writes a file that needs no ganzoo.
 
 
 def _data(card: Card, config: PublishedConfig, networks: Networks) -> str:
-    sessions = networks.progress.get("sessions", [])
-    sums = sessions[-1].get("images", {}) if sessions else {}
     named = f"On the hub: {', '.join(f'`{one}`' for one in card.datasets)}.\n" if card.datasets else ""
+    if not networks.sessions:
+        return f"## Data\n\n{named or 'The data that these networks were trained on are not known here.'}\n"
     options = {name: value for name, value in scrub(networks.recipe.data.options).items() if value is not None}
+    sums = networks.sessions[-1]["images"]
     lines = "".join(f"- images of {split}: checksum `{key}`\n" for split, key in sums.items())
     return f"""## Data
 
@@ -202,7 +217,12 @@ def _values(values: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
         shown = f"{value:.6g}" if is_number(value) else str(value)
         rows += f"| `{name}` | {shown} | {split} | {counts} | {record['seed']} | {record['time']} |\n"
     last = list(values.values())[-1]
-    code = [f"{name} {one['version']} `{one['code']}`" for name, one in last["plugins"].items()]
+    code: dict[str, list[str]] = {}
+    for (_, name), record in values.items():
+        plugins = [f"{plugin} {one['version']} `{one['code']}`" for plugin, one in record["plugins"].items()]
+        code.setdefault(f"ganzoo {record['core']}; plugins: {', '.join(plugins)}", []).append(f"`{name}`")
+    several = len(code) > 1
+    codes = "\n".join(f"- the code{' of ' + ', '.join(code[one]) if several else ''}: {one}" for one in code)
     keys = {split: key for one in values.values() for split, key in one["data"]["keys"].items()}
     images = ", ".join(f"{split} `{key}`" for split, key in keys.items())
     return f"""## Metric values
@@ -215,7 +235,7 @@ Values of one training; another seed gives others. They follow from these, each 
 - the weights: `{last["weights"]}`
 - the recipe: `{last["recipe_key"]}`
 - the images: {images or "not known"}
-- the code: ganzoo {last["core"]}; plugins: {", ".join(code)}
+{codes}
 
 `results.jsonl` has the whole records, with versions of packages and the device.
 """

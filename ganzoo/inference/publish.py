@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,9 @@ def publish_folder(run: Path, out: Path, wishes: Wishes, *, checkpoint: str = ""
     if is_published(run):
         raise GanzooError(f"{run}: it is published already: leave -o out, and upload it with --to USER/NAME")
     if out.exists():
-        raise GanzooError(f"{out}: it exists already; choose another folder with -o")
+        command = f"ganzoo publish {quote(str(out))} --to {name or 'USER/NAME'}"
+        advice = f", or upload it: {command}" if is_published(out) else ""
+        raise GanzooError(f"{out}: it exists already; choose another folder with -o{advice}")
     new = sibling_path(out.absolute(), "new")
     card = Card(name, out.name, wishes.licence, wishes.datasets, SAMPLES if wishes.with_samples else "")
 

@@ -55,6 +55,12 @@ class Networks:
     weights: str
     parts: dict[str, str]
 
+    @property
+    def sessions(self) -> list[dict[str, Any]]:
+        """The training sessions; none of networks that were imported."""
+        found: list[dict[str, Any]] = self.progress.get("sessions", [])
+        return found
+
 
 def write_networks(run: Path, checkpoint: str, out: Path) -> Networks:
     """Write the networks of a run's checkpoint that translate, and its recipe without paths, to a new folder.

@@ -12,8 +12,9 @@ from typing import Any
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.utils.formatting import without_secrets
 
-INSIDE = re.compile(r"(?<![\w:/.~-])/(?:[^\s/'\",;:()]+/)+([^\s/'\",;:()]*)")
-"""An absolute path of at least two parts within a text; an address such as https://… is none."""
+PART = r"[^\s/\\'\",;:()]"
+INSIDE = re.compile(rf"(?<![\w:/.~-])(?:/{PART}+/|~/|\.\.?/|[A-Za-z]:[/\\])(?:{PART}+[/\\])*({PART}*)")
+"""A path within a text, if an absolute one of at least two parts; an address such as https://… is none."""
 RELATIVE = ("../", "./", "~", "$")
 """Beginnings of texts that are paths from the author's folder."""
 BESIDE = ("/", "..")
@@ -31,21 +32,28 @@ def scrub_text(text: str) -> str:
     '/../masks'
     """
     text = without_secrets(text)
-    stripped = re.sub(r"^file:/*(?=/)", "", text)
     if PurePosixPath(text).parts[:2] == BESIDE:
         return text
-    sentence = ": " in text  # a message that begins with a path
-    if not sentence and (Path(stripped).is_absolute() or stripped.startswith(RELATIVE)):
-        return Path(stripped).name.replace("$", "")
-    if not sentence and os.path.isdir(os.path.dirname(text)):  # a name such as torchvision/alexnet is no path
-        return os.path.basename(text)
-    if not sentence and PureWindowsPath(text).is_absolute():
-        return PureWindowsPath(text).name
+    first, colon, rest = text.partition(": ")  # a message begins with the path that it is about
+    if not colon and (name := _name_of(text)) is not None:
+        return name
+    if colon and (name := _name_of(first)) is not None:
+        text = f"{name}: {rest}"
     home = os.path.expanduser("~")
     if len(home) > 1:  # a name in it may have spaces, so that INSIDE finds a part of it only
         text = re.sub(rf"{re.escape(home)}/(?:[^\s/'\",;:()]+/)*([^\s/'\",;:()]*)", r"\1", text)
         text = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text)
     return INSIDE.sub(r"\1", text)
+
+
+def _name_of(text: str) -> str | None:
+    """Return the last part of a text that is a path of the author's machine; None for another text."""
+    stripped = re.sub(r"^file:/*(?=/)", "", text)
+    if Path(stripped).is_absolute() or stripped.startswith(RELATIVE):
+        return Path(stripped).name.replace("$", "")
+    if os.path.isdir(os.path.dirname(text)):  # a name such as torchvision/alexnet is no path
+        return os.path.basename(text)
+    return PureWindowsPath(text).name if PureWindowsPath(text).is_absolute() else None
 
 
 def scrub(value: Any) -> Any:

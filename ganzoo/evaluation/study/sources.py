@@ -63,7 +63,8 @@ def read_source(place: Path, label: str, *, direction: str | None, checkpoint: s
     def translated(split: Split, index: int) -> Image.Image:
         batch, _ = translator.scaled(dataset.sample(split, source, index).image, source)
         try:
-            return shown.image(translator.translate_step(batch, resolved, tile="auto")[TRANSLATED][0])
+            step = translator.translate_step(batch, resolved, sample=index, tile="auto")
+            return shown.image(step[TRANSLATED][0])
         except GanzooError as error:
             raise GanzooError(f"{place}: {error} (or translate the images first, and give their folder)") from None
 

@@ -9,6 +9,7 @@ from textwrap import dedent
 
 import pytest
 
+from ganzoo.check.plugin_check import check_component
 from ganzoo.plugins import plugins
 from tests.ganzoo.contracts.test_declaration import RIGHT, code
 from tests.support.command_line import Run
@@ -319,7 +320,7 @@ def test_weights_that_no_plugin_lists_are_a_mistake(site: Site, run: Run, monkey
     text = RIGHT["masker"].replace("super().__init__()", "from ganzoo.weights import find; find('mine/facse')")
     monkeypatch.delenv("GANZOO_PLUGINS")
     file = site.plant("masker", code(text))
-    (mistake,) = broken(run)
+    (mistake,), _ = check_component(plugins().registry.get("masker", "planted"))
     assert mistake.startswith("masker 'planted' of plugin 'theirs': unknown weights 'mine/facse'")
     assert place(file, "def __init__") in mistake
     monkeypatch.setenv("GANZOO_PLUGINS", "theirs")

@@ -85,12 +85,13 @@ def test_names_are_quoted_and_numbers_keep_all_digits(tmp_path: Path) -> None:
     values = torch.tensor([1 / 3, 1e-9, -2.0, 123456.789])
     table = PerImageFile(tmp_path / "out.csv")
     table.add(Measured(Path("first,run"), {}, collected(names, m=values, vectors=torch.ones(4, 2)), "last"))
-    table.add(Measured(Path("second"), {}, collected(["x"], area=torch.ones(1, 1, 1))))
+    unrelated = {"real_B": torch.zeros(1), "fake_B": torch.ones(1)}  # this real image belongs to no source image
+    table.add(Measured(Path("second"), {}, collected(["x"], area=torch.ones(1, 1, 1), **unrelated)))
     rows = read(tmp_path / "out.csv")
     assert [one["image"] for one in rows] == [*names[:3], "bad\\udcff.png", "x"]
     assert [np.float32(one["m"]) for one in rows[:4]] == values.tolist()
     assert (rows[0]["target"], rows[0]["m.area"], rows[4]["m"], rows[4]["m.area"]) == ("first,run", "", "", "1")
-    assert not any("vectors" in one for one in rows[0])
+    assert not any("vectors" in one or "real_B" in one for one in rows[0]) and rows[4]["m.fake_B"] == "1"
 
 
 def test_a_metric_of_sets_has_no_column(run: Path, tmp_path: Path) -> None:

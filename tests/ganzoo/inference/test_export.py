@@ -112,7 +112,7 @@ def test_the_metadata_of_a_file(exported: Exported) -> None:
     session = onnxruntime.InferenceSession(file)
     assert json.loads(session.get_modelmeta().custom_metadata_map["ganzoo"]) == metadata
     assert 0 < metadata["difference"] < 1e-4 and metadata["compared"] == {"random": 2, "given": 0}
-    images = {"shape": ["batch", 3, "height", "width"], "range": "-1 to 1"}
+    images = {"shape": ["batch", 3, "height", "width"], "range": "-1 to 1", "classes": 0, "values": [0, 255]}
     assert metadata["outputs"] == {"translated": images}
     assert metadata["inputs"] == {
         "images": images,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from ganzoo.inference.translator import Translator
 from ganzoo.provenance.fingerprint import weights_key
 from tests.support.command_line import Run
 from tests.support.exported_runs import create_run, load, random_tensor
-from tests.support.untrained_runs import replace_while_loaded, write_untrained_run
+from tests.support.untrained_runs import renew_checksums, replace_while_loaded, write_untrained_run
 
 SMALL = {"generator": "resnet", "width": 2, "blocks": 0}
 
@@ -47,6 +48,19 @@ def test_another_size_is_refused_if_the_size_is_fixed(onnx: tuple[Path, dict[str
     assert load(onnx[0])(images=random_tensor(1, 3, 20, 26)).shape == (1, 3, 20, 26)
     with pytest.raises(Exception, match="Got invalid dimensions for input: images"):
         load(onnx[0])(images=random_tensor(1, 3, 20, 27))
+
+
+def test_the_metadata_name_the_values_in_files_and_the_classes(tmp_path: Path) -> None:
+    recipe = {"method": "cyclegan", "networks": {"G": SMALL}}
+    run_ = write_untrained_run(tmp_path / "run", recipe, A=4, B=1)
+    progress = run_ / "checkpoints/last/progress.json"
+    changed = {"classes": {"A": 4}, "ranges": {"B": [0, 4095]}}
+    progress.write_text(json.dumps(json.loads(progress.read_text()) | changed))
+    renew_checksums(progress.parent)
+    about = ganzoo.export(run_, tmp_path / "x.onnx", size=(16, 16), batch=1)
+    images, translated = about["inputs"]["images"], about["outputs"]["translated"]
+    assert images["classes"] == 4 and "values" not in images
+    assert translated == {"shape": [1, 1, 16, 16], "range": "-1 to 1", "classes": 0, "values": [0, 4095]}
 
 
 def test_an_exported_run_needs_neither_ganzoo_nor_torch(onnx: tuple[Path, dict[str, Any]]) -> None:

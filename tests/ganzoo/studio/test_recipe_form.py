@@ -84,7 +84,9 @@ def test_mistakes_are_told_with_their_lines(tmp_path: Path) -> None:
     assert "Traceback" not in printed and str(tmp_path) not in printed
 
 
-def test_a_base_is_relative_to_the_folder_of_the_recipes_which_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_base_is_relative_to_the_folder_of_the_recipes_which_stays_as_it_is(
+    tmp_path: Path, checked_here: None
+) -> None:
     images, target = make_images(tmp_path / "images"), tmp_path / "recipes"
     base = f"method: cyclegan\ndata: {{dataset: folders, root: {images}}}\nimages: {{size: 24}}\ntrain: {{steps: 3}}\n"
     write_recipe(base, "first", target)

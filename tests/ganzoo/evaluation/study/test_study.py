@@ -22,6 +22,7 @@ from ganzoo.evaluation.study.sources import read_source
 from ganzoo.evaluation.study.trials import make_trials
 from tests.support.command_line import Run
 from tests.support.tiny_run import write_recipe
+from tests.support.untrained_runs import write_untrained_run
 
 
 def write_colours(folder: Path, count: int, red: int) -> Path:
@@ -240,6 +241,26 @@ def test_the_real_image_is_not_sharper_than_the_translation(run: Run, tmp_path: 
         for one in page_of(tmp_path / option)["trials"]:
             left, right = (np.asarray(picture_of(one[place])) for place in ("left", "right"))
             assert left.shape == (size, size, 3) and np.array_equal(left, right)
+
+
+def test_each_image_has_a_random_style_of_its_own(tmp_path: Path) -> None:
+    write_colours(tmp_path / "images/trainA", 2, 0)
+    write_colours(tmp_path / "images/trainB", 2, 0)
+    for name in ("a", "b"):
+        noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+        (tmp_path / "images/testA").mkdir(exist_ok=True)
+        Image.fromarray(noise).save(tmp_path / f"images/testA/{name}.png")
+    recipe = {
+        "method": "munit",
+        "networks": {"G": {"width": 4, "blocks": 1}},
+        "data": {"dataset": "folders", "root": str(tmp_path / "images")},
+        "images": {"size": 16},
+    }
+    run = write_untrained_run(tmp_path / "run", recipe)
+    source = read_source(run, "run", direction="AB", checkpoint="", device="cpu")
+    first, second = (np.asarray(source.translations[name]()) for name in "ab")
+    assert np.abs(first.astype(int) - second).max() > 20
+    assert np.array_equal(first, np.asarray(source.translations["a"]()))
 
 
 def test_label_maps_are_shown_in_their_colours_and_values_of_a_range_in_8_bits(run: Run, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def handler(page: Any, button: str) -> Callable[..., Any]:
     return function
 
 
-def test_a_recipe_with_a_base_is_right_and_the_command_is_quoted(tmp_path: Path) -> None:
+def test_a_recipe_with_a_base_is_right_and_the_command_is_quoted(tmp_path: Path, checked_here: None) -> None:
     from ganzoo.studio.pages.recipe import add_recipe_tab
 
     target, root = tmp_path / "my recipes", make_images(tmp_path / "images")
