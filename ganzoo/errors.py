@@ -117,17 +117,22 @@ def is_strict() -> bool:
     return os.environ.get("GANZOO_STRICT", "") not in ("", "0")
 
 
+def is_of_another_process(error: RuntimeError) -> bool:
+    """Return whether an error of one of several processes says that another one does not answer."""
+    return "WORLD_SIZE" in os.environ and any(word in str(error) for word in ("gloo", "NCCL", "Connection"))
+
+
 @contextmanager
 def catch_torch_errors(where: str) -> Iterator[None]:
     """Turn a RuntimeError in a ``with`` block, such as torch's for images too small for a network, into a GanzooError.
 
     Its message is ``where``, the error in one line, and the line of code that called torch. In strict mode the error
-    stays as it is.
+    stays as it is, and so does that of another process.
     """
     try:
         yield
     except RuntimeError as error:
-        if is_strict():
+        if is_strict() or is_of_another_process(error):
             raise
         frames = traceback.extract_tb(error.__traceback__)
         package = Path(getattr(sys.modules.get("torch"), "__file__", None) or "torch").parent

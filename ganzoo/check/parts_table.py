@@ -65,7 +65,7 @@ def check(
     for need in missing_needs(file, overrides, demo=demo):
         say(f"{file} needs {need.path}; ganzoo run makes it first, by {need}")
     recipe = read_recipe(file, overrides, demo=demo)
-    experiment = Experiment(recipe, start_accelerator(device=device), training=True)
+    experiment = Experiment(recipe, start_accelerator(device=device, command="check"), training=True)
     if not quick:
         digests = read_images(experiment.dataset, data=recipe.data, console=Console())
         check_sizes(digests, recipe.images, recipe.train.batch, paired=experiment.paired)

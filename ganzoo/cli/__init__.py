@@ -36,7 +36,7 @@ from ganzoo.cli.table import table_command
 from ganzoo.cli.translate import translate_command
 from ganzoo.cli.usage_errors import describe, unknown_command
 from ganzoo.cli.weights import weights_command
-from ganzoo.errors import ComponentError, GanzooError, is_strict
+from ganzoo.errors import ComponentError, GanzooError, is_of_another_process, is_strict, one_line
 from ganzoo.plugins import installed_version, plugins
 from ganzoo.utils.allocator import keep_freed_memory
 from ganzoo.utils.parent import stop_with_parent
@@ -204,9 +204,11 @@ def main() -> None:
         print_error("interrupted")
         sys.exit(130)
     except RuntimeError as error:
-        if "WORLD_SIZE" not in os.environ or not any(word in str(error) for word in ("gloo", "NCCL", "Connection")):
+        if not is_of_another_process(error) or is_strict():
             raise
-        print_error("stopped because another process of this run stopped; see its error")
+        print_error(
+            f"another process stopped, or cannot be reached: see its error, or this one: {one_line(error)[:300]}"
+        )
         sys.exit(2)
     except OutputClosedError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

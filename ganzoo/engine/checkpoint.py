@@ -160,7 +160,8 @@ def load_checkpoint(
         saved = states[0] if len(states) == 1 else _merge(states)
         for key, tensor in saved.items():
             part, _, name = key.partition("/")
-            parts[part][name] = tensor.to(engine.device)
+            single = engine.device.type == "mps" and tensor.dtype == torch.float64  # Apple's GPUs have no float64
+            parts[part][name] = (tensor.float() if single else tensor).to(engine.device)
         engine.method.load_state_dict(parts["method"])
     return progress, parts["sums"]
 

@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import atexit
 import os
+from datetime import timedelta
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import InitProcessGroupKwargs
 from torch import nn
 
 from ganzoo.errors import GanzooError, one_line
 from ganzoo.utils.device import default_device
 
+PATIENCE = timedelta(hours=6)
+"""How long a process waits for another, which may draw samples or send files to a tracker in the meantime."""
 
-def start_accelerator(*, device: str = "") -> Accelerator:
+
+def start_accelerator(*, device: str = "", command: str = "run") -> Accelerator:
     """Return the Accelerator of this process.
 
     Args:
         device: a torch device, such as ``cpu`` or ``cuda:1``; by default the accelerator, if there is one.
+        command: the ganzoo command, for advice.
 
     Raises GanzooError if the number of processes is not the one that the launcher was asked for, for environment
     variables of a launcher with wrong values, for ``accelerate
-    launch --mixed_precision``, for FSDP, DeepSpeed, Megatron-LM and tensor parallelism, which split parameters, and for
-    a device that this machine lacks.
+    launch --mixed_precision``, for FSDP, DeepSpeed, Megatron-LM and tensor parallelism, which split parameters, for
+    a device that this machine lacks, and if there are fewer GPUs than processes.
     """
-    refuse_single_launch("run")
+    refuse_single_launch(command)
     _, expected = launched_process()
     with_gpu = select_device(device)
     # Without cpu=True two processes on a machine without a GPU would each run as if it were the only one.
     try:
-        accelerator = Accelerator(cpu=not with_gpu)
+        waits = InitProcessGroupKwargs(backend=None, timeout=PATIENCE)
+        accelerator = Accelerator(cpu=not with_gpu, kwargs_handlers=[waits])
     except (ValueError, RuntimeError) as error:  # Accelerate's own variables; a process that does not answer
         if expected > 1:
             raise unconnected(expected, error) from None
@@ -43,7 +50,7 @@ def start_accelerator(*, device: str = "") -> Accelerator:
     if expected != accelerator.num_processes:
         raise GanzooError(
             f"the launcher started {expected} processes, but Accelerate sees {accelerator.num_processes}: "
-            "start with torchrun --nproc_per_node N -m ganzoo run …"
+            f"start with torchrun --nproc_per_node N -m ganzoo {command} …"
         )
     kind = str(accelerator.distributed_type).rpartition(".")[2]
     if kind in ("FSDP", "DEEPSPEED", "MEGATRON_LM", "TP"):
@@ -78,27 +85,45 @@ def any_process(accelerator: Accelerator, flag: bool) -> bool:
 
 
 def select_device(device: str) -> bool:
-    """Make a device the current one, if it is an accelerator; return whether it is."""
+    """Make a device the current one, if it is an accelerator; return whether it is.
+
+    Raises GanzooError for a device that this machine lacks, and for one of several processes that has none of its own.
+    """
+    number, count = launched_process()
     with_gpu = torch.accelerator.is_available() and not asked_for_cpu()
     if device:
         try:
             chosen = torch.device(device)
             if chosen.type not in ("cpu", default_device().type):
                 raise RuntimeError
-            torch.zeros(1, device=chosen)
+            if count == 1:  # each of several processes would use memory of the first device
+                torch.zeros(1, device=chosen)
         except (RuntimeError, AssertionError):  # torch does not know the device, or this machine lacks it
             raise GanzooError(
                 f"--device is {device!r}; this machine has no such torch device (cpu always works)"
             ) from None
         with_gpu = chosen.type != "cpu"
         if with_gpu and chosen.index is not None:
-            if os.environ.get("WORLD_SIZE", "1") != "1":
+            if count > 1:
                 raise GanzooError(f"--device is {device!r}, but each of several processes needs its own: remove it")
             torch.accelerator.set_device_index(chosen.index)
+    if with_gpu and count > 1:
+        _require_own_device(number)
     earlier = AcceleratorState._shared_state.get("device")
     if earlier is not None and (earlier.type != "cpu") != with_gpu:  # an earlier run of this process, in a notebook
         AcceleratorState._reset_state(reset_partial_state=True)
     return with_gpu
+
+
+def _require_own_device(number: int) -> None:
+    kind, devices = default_device().type, torch.accelerator.device_count()
+    if kind == "mps":
+        raise GanzooError("several processes cannot use the GPU of a Mac: start one process, or add --device cpu")
+    if (launcher_variable("LOCAL_RANK") or 0) >= devices:
+        raise GanzooError(
+            f"process {number} has no {kind} device of its own: this machine has {devices}; start as many processes, "
+            "or use --device cpu"
+        )
 
 
 def launched_process() -> tuple[int, int]:

@@ -7,7 +7,7 @@ reduces only the first of two forward passes. Instead, one reduction averages al
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from math import lcm
 from types import MappingProxyType
 from typing import Any
@@ -125,10 +125,10 @@ class Engine:
         # A parameter that two networks share must be stepped once only.
         parameters = list(dict.fromkeys(p for slot in optim.slots for p in self.trainable[slot]))
         options: dict[str, Any] = {"lr": self.lr * optim.lr, **optim.options}
-        # Fused Adam can skip a step on the device. Fused SGD leaves its momentum unset if the first step is skipped.
-        if optim.optimizer in (torch.optim.Adam, torch.optim.AdamW):
-            with suppress(RuntimeError):  # no fused form for this device
-                return stepping_in_memory_order(optim.optimizer)(parameters, **{**options, "fused": True})
+        # Fused Adam can skip a step on the device, but torch 2.12's for Apple's GPUs does not. Fused SGD leaves its
+        # momentum unset if the first step is skipped.
+        if optim.optimizer in (torch.optim.Adam, torch.optim.AdamW) and self.device.type in ("cpu", "cuda"):
+            return stepping_in_memory_order(optim.optimizer)(parameters, **{**options, "fused": True})
         return optim.optimizer(parameters, **options)
 
     def arrange(self, step: Step) -> None:

@@ -91,6 +91,7 @@ class LossScale:
         return {"scale": float(self.scale), "good": float(self.good)}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Restore the state that ``state_dict`` returned."""
-        self.scale.fill_(state["scale"])
-        self.good.fill_(state["good"])
+        """Restore the state that ``state_dict`` returned, if there is a scale here."""
+        if self.enabled:
+            self.scale.fill_(state["scale"])
+            self.good.fill_(state["good"])

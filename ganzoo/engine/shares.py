@@ -22,7 +22,6 @@ from ganzoo.engine.distributed import (
     select_device,
     unconnected,
 )
-from ganzoo.errors import GanzooError
 from ganzoo.utils.device import default_device
 
 LONGEST_WAIT = timedelta(days=30)
@@ -90,14 +89,7 @@ def start_share(device: str, command: str) -> Iterator[Share]:
     if count == 1:
         yield Share(device=device or ("cpu" if asked_for_cpu() else ""))
         return
-    local, own = launcher_variable("LOCAL_RANK") or 0, "cpu"
-    if select_device(device):
-        if local >= torch.accelerator.device_count():
-            raise GanzooError(
-                f"process {number} has no {default_device().type} device of its own: this machine has "
-                f"{torch.accelerator.device_count()}; start as many processes, or use --device cpu"
-            )
-        own = f"{default_device().type}:{local}"
+    own = f"{default_device().type}:{launcher_variable('LOCAL_RANK') or 0}" if select_device(device) else "cpu"
     try:
         if not distributed.is_initialized():
             distributed.init_process_group("gloo")

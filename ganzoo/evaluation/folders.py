@@ -99,7 +99,7 @@ def evaluate_folder(
     Raises GanzooError if a folder has no images, or a metric is wrong or does not fit. A metric that fails is reported
     in the record's ``failed``.
     """
-    accelerator = start_accelerator(device=device)
+    accelerator = start_accelerator(device=device, command="evaluate")
     dataset, method = ImageFolders(folder, against), SavedTranslations()
     reader = Reader(dataset, ImageSettings(fit="none", cache=0))
     method.bind({}, Roles())

@@ -173,7 +173,7 @@ def open_run(recipe: Recipe, device: str = "") -> Evaluator:
     Raises GanzooError if a part of the recipe cannot be built.
     """
     cache_code_checksums(recipe)
-    experiment = Experiment(recipe, start_accelerator(device=device), trained=True)
+    experiment = Experiment(recipe, start_accelerator(device=device, command="evaluate"), trained=True)
     metrics, engine = experiment.metrics, experiment.engine
     seed, origins = recipe.train.seed, metric_origins(recipe.metrics)
     evaluator = Evaluator(engine, experiment.reader, metrics, seed=seed, batch=recipe.evaluate.batch, origins=origins)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,16 +17,16 @@ from safetensors.torch import load_file, save_file
 from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
-from ganzoo.engine.distributed import launched_processes, start_accelerator, synchronize_batch_norm
+from ganzoo.engine.distributed import launched_processes, synchronize_batch_norm
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method
 from ganzoo.masks.roles import Roles
 from ganzoo.provenance.record import read_records
 from ganzoo_cyclegan.method import CycleGAN
-from tests.support.command_line import Command, refusal
+from tests.support.command_line import Command
 from tests.support.random_images import save
-from tests.support.tiny_run import float64_run, ganzoo, lines, write_recipe
+from tests.support.tiny_run import float64_run, lines, write_recipe
 from tests.support.torchrun import torchrun, two_processes
 
 ROOT = Path(__file__).parents[3]
@@ -170,27 +169,6 @@ def test_accelerate_launch_runs_the_folder_and_the_module(tmp_path: Path, where:
     assert json.loads((tmp_path / "runs/tiny/default/checkpoints/last/progress.json").read_text())["step"] == 1
 
 
-def test_another_number_of_processes_than_launched_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-
-    class Single:
-        num_processes = 1
-
-    monkeypatch.setattr("ganzoo.engine.distributed.Accelerator", lambda **_: Single())
-    with pytest.raises(GanzooError, match="the launcher started 2 processes, but Accelerate sees 1"):
-        start_accelerator()
-
-
-def test_fsdp_and_deepspeed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Sharded:
-        num_processes = 1
-        distributed_type = "DistributedType.FSDP"
-
-    monkeypatch.setattr("ganzoo.engine.distributed.Accelerator", lambda **_: Sharded())
-    with pytest.raises(GanzooError, match="FSDP is not supported"):
-        start_accelerator()
-
-
 def test_batch_norm_over_cpu_processes_is_refused() -> None:
     class Two:
         num_processes = 2
@@ -311,53 +289,3 @@ def test_two_processes_measure_the_same_values_as_one(
         values[count] = record.values
     assert values[1]["fd_squeezenet1_1"] > 0
     assert values[2] == pytest.approx(values[1], rel=1e-6)
-
-
-def test_a_device_can_be_chosen_and_a_missing_one_is_refused(command: Command, tmp_path: Path) -> None:
-    assert start_accelerator(device="cpu").device.type == "cpu"
-    lacking = "cuda:7" if torch.accelerator.is_available() else "cuda"
-    for device in (lacking, "meta", "nonsense"):
-        with pytest.raises(GanzooError, match=f"--device is '{device}'; this machine has no such torch device"):
-            start_accelerator(device=device)
-    recipe = write_recipe(tmp_path)
-    commands: tuple[list[str | Path], ...] = (["run", recipe, "--root", tmp_path], ["check", "--quick", recipe])
-    for words in commands:
-        done = command(*words, "--device", "nonsense")
-        assert (done.returncode, (tmp_path / "tiny").exists()) == (2, False)
-        assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("WORLD_SIZE", "abc", "the environment variable WORLD_SIZE is 'abc'; it must be a number: unset it"),
-        ("RANK", "-1", "the environment variable RANK is '-1'; it must be a number: unset it"),
-        ("LOCAL_RANK", "", "the environment variable LOCAL_RANK is ''; it must be a number: unset it"),
-        ("MASTER_PORT", "29500x", "the environment variable MASTER_PORT is '29500x'; it must be a number: unset it"),
-        ("RANK", "1", "RANK is 1, but WORLD_SIZE is 1: unset both, or let torchrun set them"),
-    ],
-)
-def test_wrong_variables_of_a_launcher_are_one_line(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
-) -> None:
-    monkeypatch.setenv(name, value)
-    assert refusal(start_accelerator) == message
-
-
-def test_wrong_variables_of_accelerate_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(**_: object) -> None:
-        raise ValueError("invalid truth value perhaps")
-
-    monkeypatch.setattr("ganzoo.engine.distributed.Accelerator", fail)
-    assert refusal(start_accelerator) == "Accelerate cannot start: ValueError: invalid truth value perhaps"
-
-
-def test_a_port_that_is_in_use_is_one_line(tmp_path: Path) -> None:
-    recipe = write_recipe(tmp_path)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        launcher = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1"}
-        done = ganzoo("run", recipe, env={**launcher, "MASTER_PORT": str(taken.getsockname()[1])})
-    assert done.returncode == 2 and done.stderr.startswith("ganzoo: the 2 processes cannot be connected (")
-    assert "Traceback" not in done.stderr

@@ -64,6 +64,8 @@ def test_when_disabled_every_overflow_is_an_error_and_the_scale_is_one() -> None
     scale = LossScale(CPU, enabled=False)
     assert float(scale.update(torch.tensor(1.0))) == 1
     assert float(scale.scale) == 1
+    scale.load_state_dict({"scale": START, "good": 3.0})  # of a run that went on in bf16
+    assert (float(scale.scale), float(scale.update(torch.tensor(1.0)))) == (1, 1)
 
 
 @pytest.mark.parametrize("clip", [None, 0.125])

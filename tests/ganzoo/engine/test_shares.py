@@ -91,15 +91,11 @@ class TestDevices:
         monkeypatch.setattr(torch.distributed, "new_group", lambda **options: options)
 
     @pytest.mark.usefixtures("group")
-    def test_each_process_takes_its_own_device(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    def test_each_process_takes_its_own_device(self) -> None:
         with start_share("", "translate") as share:
             assert (share.number, share.count, share.device) == (1, 2, "cuda:1")
         with start_share("cpu", "translate") as share:
             assert share.device == "cpu"
-        monkeypatch.setattr(torch.accelerator, "device_count", lambda: 1)
-        with pytest.raises(GanzooError, match="process 1 has no cuda device of its own: this machine has 1"):
-            start_share("", "translate").__enter__()
 
     def test_a_launcher_without_accelerators_is_obeyed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
