@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,16 @@ def tree(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"), str(file))
 
 
+@cache
+def imports_and_calls(text: str) -> list[ast.AST]:
+    """Return the imports and calls of a file's text, also those inside functions."""
+    return [one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Import | ast.ImportFrom | ast.Call)]
+
+
 def imports(file: Path) -> set[str]:
     """Return all modules that a file imports, also inside functions."""
     modules = set()
-    for node in ast.walk(tree(file)):
+    for node in imports_and_calls(file.read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             modules |= {one.name for one in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -47,7 +54,7 @@ def imports(file: Path) -> set[str]:
 
 
 def calls(file: Path) -> Iterator[tuple[str, ast.Call]]:
-    for node in ast.walk(tree(file)):
+    for node in imports_and_calls(file.read_text(encoding="utf-8")):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func), node
 

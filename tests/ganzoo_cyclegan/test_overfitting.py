@@ -35,5 +35,6 @@ def test_the_cycle_term_trains_reconstructions(whole: Step) -> None:
     assert error(whole, "rec") < 0.1 < 0.15 < error(trained_so(without=("cycle_A", "cycle_B")), "rec")
 
 
+@pytest.mark.slow
 def test_the_identity_term_trains_the_identity(whole: Step) -> None:
     assert error(whole, "idt") < 0.1 < 0.15 < error(trained_so(identity=0), "idt")

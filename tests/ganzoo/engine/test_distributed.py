@@ -23,6 +23,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method
 from ganzoo.masks.roles import Roles
 from ganzoo.provenance.record import read_records
+from ganzoo.utils.sealed import seal_object
 from ganzoo_cyclegan.method import CycleGAN
 from tests.support.command_line import Command
 from tests.support.random_images import save
@@ -73,6 +74,18 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path: Path) -> None:
             assert a_line.get("images") == b_line.get("images")
 
 
+def test_another_number_of_processes_is_refused(command: Command, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, train={"steps": 2, "batch": 2}, evaluate={"every": 0, "best": None})
+    assert command("run", recipe, "--root", tmp_path).returncode == 0
+    file = tmp_path / "tiny/default/env.json"
+    environment = json.loads(file.read_text())
+    del environment["checksum"]
+    file.write_text(seal_object(environment | {"processes": 2}))
+    again = command("run", recipe, "train.steps=4", "--root", tmp_path)
+    assert again.returncode == 3 and "processes: 2 → 1" in again.stderr
+
+
+@pytest.mark.slow
 def test_two_processes_resume_and_another_number_is_refused(command: Command, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, train={"steps": 2, "batch": 2}, evaluate={"every": 0, "best": None})
     assert two_processes("-m", "ganzoo", "run", recipe, "--root", tmp_path).returncode == 0

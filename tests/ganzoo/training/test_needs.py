@@ -52,6 +52,7 @@ def test_a_missing_run_is_announced_and_trained_first_and_then_used(command: Com
     assert again.returncode == 0 and "makes it first" not in again.stdout
 
 
+@pytest.mark.slow
 def test_two_processes_train_what_is_needed_and_then_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     short: dict[str, Any] = {"evaluate": {"every": 0, "best": None, "metrics": []}}

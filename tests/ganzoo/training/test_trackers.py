@@ -53,6 +53,7 @@ def kill_and_resume(recipe: Path, root: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_tensorboard_has_one_curve_the_grids_and_the_settings_over_a_kill(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
