@@ -14,7 +14,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -261,9 +261,11 @@ def _package_of(point: EntryPoint) -> str:
     return (metadata_of(point.dist, "Name") or UNKNOWN) if point.dist else PACKAGE
 
 
+@lru_cache(maxsize=32)  # the entry points of a package share it, and its metadata are read anew at each access
 def metadata_of(package: Distribution, field: str) -> str:
     """Return a field of a package's metadata; empty if it has none, as after an interrupted installation."""
-    return str(package.metadata[field]) if field in package.metadata else ""
+    metadata = package.metadata
+    return str(metadata[field]) if field in metadata else ""
 
 
 def version_of(package: str) -> str:

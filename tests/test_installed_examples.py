@@ -158,6 +158,7 @@ def test_a_mistake_in_their_options_is_reported_with_its_place(installed: Enviro
     ]
 
 
+@pytest.mark.slow
 def test_a_broken_plugin_is_reported_and_breaks_nothing(installed: Environment, sources: dict[str, Path]) -> None:
     hooks = sources["class_folders"] / "class_folders" / "__init__.py"
     whole = hooks.read_text()

@@ -151,7 +151,7 @@ def test_the_number_of_processes_in_a_launch_command(command: list[str], request
     assert launched_processes(command) == requested
 
 
-@pytest.mark.parametrize("configured", [False, True])
+@pytest.mark.parametrize("configured", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_launch_of_two_processes_that_started_one_is_refused(tmp_path: Path, configured: bool) -> None:
     (tmp_path / "cpu.yaml").write_text("{num_processes: 2, use_cpu: true, distributed_type: MULTI_CPU}")
     words = ["--config_file", str(tmp_path / "cpu.yaml")] if configured else ["--cpu", "--num_processes", "2"]
@@ -165,7 +165,7 @@ def test_a_launch_of_two_processes_that_started_one_is_refused(tmp_path: Path, c
     assert not (tmp_path / "tiny").exists()
 
 
-@pytest.mark.parametrize("where", ["root", "elsewhere"])
+@pytest.mark.parametrize("where", ["root", pytest.param("elsewhere", marks=pytest.mark.slow)])
 def test_accelerate_launch_runs_the_folder_and_the_module(tmp_path: Path, where: str) -> None:
     recipe = write_recipe(tmp_path, train={"steps": 1}, evaluate={"metrics": [], "every": 0, "best": None})
     launcher = [sys.executable, "-m", "accelerate.commands.launch"]

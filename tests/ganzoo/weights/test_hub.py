@@ -101,6 +101,7 @@ def test_another_machine_translates_the_same_pixels_then_without_a_connection(fo
             assert np.array_equal(np.asarray(opened), expected)
 
 
+@pytest.mark.slow
 def test_names_revisions_and_errors(folder: Path, hub: Hub) -> None:
     model = hub.models[NAME]
     first = model.refs["main"]
@@ -134,6 +135,7 @@ def hub_model(files: dict[str, bytes]) -> Model:
     return model
 
 
+@pytest.mark.slow
 def test_a_damaged_download_is_refused(folder: Path, hub: Hub) -> None:
     home = hub.environment(folder / "fourth")
     (checkpoint,) = load(folder, home, f"hf:{NAME}")
@@ -146,6 +148,7 @@ def test_a_damaged_download_is_refused(folder: Path, hub: Hub) -> None:
     assert answer.endswith("publish or download it again")
 
 
+@pytest.mark.slow
 def test_a_second_upload_replaces_the_first_and_a_changed_folder_is_refused(folder: Path, hub: Hub) -> None:
     home = hub.environment(folder / "home")
     earlier = {"checkpoints/old/networks/G_AB.safetensors": b"old", "samples.png": b"old"}
