@@ -290,7 +290,13 @@ def test_the_page_of_adaptation_says_what_its_records_say_from_usps_to_mnist() -
     assert words.format(**means) in text and 'and "target only" {target:.1f} %;'.format(**means) in text
     assert "four fifths of the gap" in text
     assert round(5 * (means["cyclegan"] - means["source"]) / (means["target"] - means["source"])) == 4
-    assert "DCLGAN ({dclgan:.1f} %) and CUT ({cut:.1f} %) are in between".format(**means) in text
+    assert "DCLGAN ({dclgan:.1f} %), SimGAN ({simgan:.1f} %, and here all three seeds are near".format(**means) in text
+    assert "and CUT ({cut:.1f} %) are in between".format(**means) in text and stdev(values["simgan"]) < 3
+    munit = 'MUNIT is as "source only" ({munit:.1f} %); CoGAN ({cogan:.1f} %) and UNIT ({unit:.1f} ± '
+    assert munit.format(**means) in text
+    assert f"± {stdev(values['unit']):.1f} %) are far below it" in text and means["munit"] - means["source"] > -1
+    assert max(*values["unit"], *values["cogan"]) < means["source"] - 15
+    assert {f"{one:.1f}" for one in values["uvcgan2"]} == {"7.8"} and "black with each seed (7.8 %)" in text
     assert "AttentionGAN ({attention_gan:.1f} %) is little above".format(**means) in text
     assert means["source"] + 4 < means["attention_gan"] < means["source"] + 6
 
