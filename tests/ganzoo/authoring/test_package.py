@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -73,6 +74,19 @@ def test_each_loads_with_the_kinds_that_were_asked_for(
         assert one.load().__name__ == f"{Names(name).title}{one.kind.capitalize()}"
     assert list(loaded.commands(())) == [Names(name).command] * ("command" in kinds)
     assert loaded.manager.hook.ganzoo_callbacks(run=None) == [] or "callback" in kinds
+
+
+def test_a_wheel_has_lists_of_weights_and_packages_within_the_package(tmp_path: Path) -> None:
+    project = write_package(tmp_path, "mosaic", ["loss"])
+    (project / "mosaic" / "weights.toml").write_text("")
+    (project / "mosaic" / "nets").mkdir()
+    (project / "mosaic" / "nets" / "__init__.py").write_text("")
+    call("-c", f"from setuptools import build_meta; build_meta.build_wheel({str(tmp_path)!r})", cwd=project)
+    (wheel,) = tmp_path.glob("*.whl")
+    files = [name for name in ZipFile(wheel).namelist() if name.startswith("mosaic/")]
+    assert sorted(files) == [
+        f"mosaic/{name}" for name in ("__init__.py", "loss.py", "nets/__init__.py", "weights.toml")
+    ]
 
 
 def test_each_recipe_uses_what_was_written(projects: dict[str, Path]) -> None:
