@@ -6,12 +6,13 @@ Recipes check their components so, ``ganzoo plugins --check`` all. Each mistake 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import fields
 from inspect import Parameter
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from torch import nn
+from typing_extensions import is_typeddict
 
 from ganzoo.contracts.origin import Origin
 from ganzoo.contracts.signatures import VARIADIC, defines, parameters_of, signature_errors
@@ -23,6 +24,7 @@ from ganzoo.masks.roles import ROLES
 from ganzoo.recipe.discriminator_options import DiscriminatorOptions
 from ganzoo.recipe.options import MISSING, default_mistake, options_of, type_mistake, value_mistake
 from ganzoo.recipe.schema import LossAttachment
+from ganzoo.recipe.type_text import type_text
 
 INTERFACES: Mapping[str, type] = {
     "method": Method,
@@ -128,12 +130,30 @@ def _option_errors(origin: Origin) -> Iterator[ComponentError]:
             problem = f"{about} has no type, so recipes cannot be checked: write {option.name}: TYPE"
         elif wrong := type_mistake(option):
             problem = f"the type of {about} cannot be checked: {wrong}"
+        elif sets := list(_types_in(option.type, Set)):
+            problem = f"{about} is a set, whose order differs in each process: use a tuple, {_tuple_for(sets)}"
         elif isinstance(option.default, list | set | bytearray):
-            problem = f"{about} has a default that can be changed, {option.default!r}: use a tuple"
+            advice = _tuple_for(_types_in(option.type, Sequence))
+            problem = f"{about} has a default that can be changed, {option.default!r}: use a tuple, {advice}"
         elif not option.required and (wrong := default_mistake(option)):
             problem = f"the default of {about} is {wrong}; its type is {option.type_text}"
         if problem:
             yield origin.mistake(problem, "__init__")
+
+
+def _types_in(hint: Any, base: type) -> Iterator[Any]:
+    """Yield a type, and the types within it, that are derived from a class: ``list[int]`` of ``list[int] | None``."""
+    origin = get_origin(hint) or hint
+    if isinstance(origin, type) and issubclass(origin, base):
+        yield hint
+    for inner in get_type_hints(hint).values() if is_typeddict(hint) else get_args(hint):
+        yield from _types_in(inner, base)
+
+
+def _tuple_for(types: Iterable[Any]) -> str:
+    """Return, as a text, the type of a tuple with the items of the first type that says what its items are."""
+    items = next((type_text(get_args(one)[0]) for one in types if get_args(one)), "TYPE")
+    return f"with the type tuple[{items}, ...]"
 
 
 def _forward_errors(origin: Origin) -> Iterator[ComponentError]:

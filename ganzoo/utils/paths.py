@@ -16,12 +16,12 @@ def expand_path(path: Path) -> Path:
 
 
 def expand_paths(value: Any) -> Any:
-    """Return a value with each path in it expanded, also in lists, tuples, sets and the values of mappings."""
+    """Return a value with each path in it expanded, also in lists, tuples and the values of mappings."""
     if isinstance(value, Path):
         return expand_path(value)
     if isinstance(value, dict):
         return {key: expand_paths(one) for key, one in value.items()}
-    return type(value)(map(expand_paths, value)) if type(value) in (list, tuple, set, frozenset) else value
+    return type(value)(map(expand_paths, value)) if type(value) in (list, tuple) else value
 
 
 def file_key(path: str | os.PathLike[str]) -> tuple[int, int] | str:

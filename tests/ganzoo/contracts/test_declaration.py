@@ -104,8 +104,31 @@ CONSTRUCTORS = [
         "*, number: Path = 'images'",
         "the default of its option 'number' is 'images': input should be an instance of Path",
     ),
-    ("loss", "*, layers: list[int] = [1]", "its option 'layers' has a default that can be changed, [1]: use a tuple"),
-    ("loss", "*, layers: set[int] = set()", "its option 'layers' has a default that can be changed, set()"),
+    (
+        "loss",
+        "*, layers: list[int] | None = [1]",
+        "its option 'layers' has a default that can be changed, [1]: use a tuple, with the type tuple[int, ...]",
+    ),
+    (
+        "loss",
+        "*, layers: list = []",
+        "its option 'layers' has a default that can be changed, []: use a tuple, with the type tuple[TYPE, ...]",
+    ),
+    (
+        "loss",
+        "*, layers: set[int] = set()",
+        "its option 'layers' is a set, whose order differs in each process: use a tuple, with the type tuple[int, ...]",
+    ),
+    (
+        "loss",
+        "*, layers: frozenset[str]",
+        "its option 'layers' is a set, whose order differs in each process: use a tup",
+    ),
+    (
+        "loss",
+        "*, layers: dict[str, set[Literal['a']] | None]",
+        "its option 'layers' is a set, whose order differs in each process: use a tuple, with the type tuple['a', ...]",
+    ),
     ("loss", "*, size: int = 3, **options", "its constructor takes **options, so no option of a recipe can be"),
     ("loss", "*sizes", "its constructor takes *sizes, so no option of a recipe can be checked: name each option"),
     ("loss", "size: int = 3", "its constructor takes 'size' by position, which ganzoo does not give to a loss"),
