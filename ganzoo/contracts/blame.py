@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from ganzoo.contracts.origin import Origin, stays_as_it_is
 from ganzoo.errors import ComponentError, one_line
@@ -64,6 +65,12 @@ def blame(error: BaseException, origins: Iterable[Origin]) -> tuple[Origin, str,
             if _is_own(frame, origin):
                 return origin, "forward", origin.line("forward")
     return None
+
+
+def raised_by(error: BaseException, function: Callable[..., Any]) -> bool:
+    """Return whether a function itself raised an error, and none that it called: an interface's default, say."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code is getattr(function, "__code__", None)
 
 
 def _is_own(frame: FrameType, origin: Origin) -> bool:

@@ -13,7 +13,7 @@ from ganzoo.contracts.origin import Origin
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.inspection import inspect_components
 from ganzoo.errors import ComponentError
-from ganzoo.interfaces import Loss, Masker, Output
+from ganzoo.interfaces import Loss, Masker, Method, MethodWrapper, Output
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
 from ganzoo.step import Step
@@ -94,7 +94,7 @@ class Mean(Loss):
 
 
 def inspect(
-    method: TwoPlayers | None = None,
+    method: Method | None = None,
     *,
     networks: Mapping[str, nn.Module] | None = None,
     maskers: Mapping[str, Any] | None = None,
@@ -258,3 +258,13 @@ def test_a_tensor_that_losses_may_read_must_be_there() -> None:
 def test_a_method_that_does_not_translate_single_images_passes() -> None:
     method = type("Whole", (TwoPlayers,), {"directions": ("AB",)})()
     assert inspect(method)
+
+
+def test_a_wrapper_of_a_method_that_finds_no_styles_in_images_passes() -> None:
+    class Drawing(Right):
+        style_of = Method.style_of
+
+    class Wrapped(MethodWrapper):
+        directions = ("AB",)
+
+    assert inspect(Wrapped(Drawing()))

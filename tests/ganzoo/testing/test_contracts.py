@@ -6,13 +6,17 @@ import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
 
-from ganzoo import GanzooError
+from ganzoo import GanzooError, Registration
+from ganzoo.interfaces import Method, MethodWrapper
+from ganzoo.plugins import plugins
 from ganzoo.testing import component_tests, contracts
 from tests.support.wrong_parts import ALSO_RIGHT, ON_ONE_DEVICE, PLANTED, RIGHT, UNBUILT
+from tests.support.wrong_parts.methods import RightMethod
 from tests.support.wrong_parts.shared import RECIPE
 
 SLOW = "test_two_processes_train_as_one"
@@ -95,6 +99,43 @@ def test_a_component_without_what_most_have_breaks_no_contract(kind: str, target
     tried = [one for one in contracts(kind) if one not in (*ON_A_DEVICE, SLOW, "test_it_can_be_exported")]
     results = {one: outcome(kind, target.__name__, one, tmp_path / one) for one in tried}
     assert {one: why for one, why in results.items() if why not in ("passed", "skipped")} == {}
+
+
+class Untranslating(RightMethod):
+    translate, style_size = Method.translate, lambda self, domain: 2
+
+
+class Styled(RightMethod):
+    """It draws styles, and finds none in images."""
+
+    style_size = Untranslating.style_size
+
+
+class WrappedUntranslating(MethodWrapper):
+    def __init__(self) -> None:
+        super().__init__(Untranslating())
+
+
+class WrappedStyled(MethodWrapper):
+    def __init__(self) -> None:
+        super().__init__(Styled())
+
+
+@pytest.mark.parametrize(
+    ("target", "contract", "expected"),
+    [
+        (WrappedUntranslating, "test_its_translations_are_images", "skipped"),
+        (WrappedUntranslating, "test_its_styles_have_their_size", "skipped"),
+        (WrappedStyled, "test_its_translations_are_images", "passed"),
+        (WrappedStyled, "test_its_styles_have_their_size", "passed"),
+    ],
+)
+def test_a_wrapper_has_the_defaults_of_its_base(target: type, contract: str, expected: str, tmp_path: Path) -> None:
+    registration = Registration("wrong")
+    registration.add("method", "wrapping", target)
+    with patch.dict(plugins().registry._components["method"]):
+        plugins().registry.accept(registration)
+        assert outcome("method", "wrapping", contract, tmp_path) == expected
 
 
 @pytest.mark.gpu
