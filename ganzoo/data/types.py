@@ -87,7 +87,7 @@ class Dataset(ABC):
 
     paired: bool = False
     """Whether image i of A and image i of B show the same scene."""
-    channels: Mapping[str, int] = {"A": 3, "B": 3}
+    channels: Mapping[str, int] = MappingProxyType({"A": 3, "B": 3})
     """Domain → number of channels of its images; data for supervised learning may have only the domain A."""
     classes: Mapping[str, int] = MappingProxyType({})
     """Domain → number of classes K, for each domain whose images are label maps.

@@ -10,6 +10,7 @@ import pytest
 
 from ganzoo.contracts.declaration import declaration_errors
 from ganzoo.errors import ComponentError
+from ganzoo.interfaces import Callback, Dataset, Loss, Masker, Method, Metric
 from ganzoo.plugins import plugins
 from tests.support.command_line import Run
 from tests.support.planted_plugins import Site, planted_site
@@ -333,6 +334,15 @@ def test_a_recipe_with_a_wrong_component_names_the_authors_line(
     problem = f"its option 'weight' is one that every loss has: rename it ({file}:{line})"
     message = f"{recipe}:4: losses.tint.loss: loss 'planted' of plugin 'theirs': {problem}"
     assert run("check", recipe) == (2, "", f"ganzoo: {message}\n")
+
+
+def test_no_default_of_an_interface_can_be_changed_in_place() -> None:
+    """A component that changes one would change all others of its kind."""
+    for base in (Callback, Dataset, Loss, Masker, Method, Metric):
+        changeable = [
+            name for name in vars(base).get("__annotations__", {}) if isinstance(vars(base).get(name), dict | list)
+        ]
+        assert changeable == [], base
 
 
 def test_a_default_for_callers_in_python_is_allowed(site: Site) -> None:
