@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
+from ganzoo.contracts.signatures import parameters_of
 from ganzoo.interfaces.method import Method, Source
 
 if TYPE_CHECKING:
@@ -91,5 +92,4 @@ class Loss(nn.Module):
 
 def inputs_of(loss: type[Any]) -> dict[str, Parameter]:
     """Return the parameters of ``forward`` that get tensors, by name, also of a class that is not derived from Loss."""
-    parameters = list(signature(loss.forward).parameters.items())[1:]
-    return {name: parameter for name, parameter in parameters if name != STEP}
+    return {one.name: one for one in parameters_of(loss, "forward") if one.name != STEP}

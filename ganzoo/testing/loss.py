@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from inspect import Parameter, signature
+from inspect import Parameter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from ganzoo.build import Experiment
 from ganzoo.contracts.describe import describe
 from ganzoo.contracts.loss import check_loss_value
 from ganzoo.interfaces import Loss, Method
-from ganzoo.interfaces.loss import STEP
+from ganzoo.interfaces.loss import STEP, inputs_of
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
 from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts, refusing
@@ -51,10 +51,7 @@ class LossContracts(ModuleContracts):
     @property
     def parameters(self) -> dict[str, Parameter]:
         """The loss's inputs: the parameters of ``forward`` that get tensors."""
-        target: Any = self.component.load()
-        if not issubclass(target, Loss):  # another contract refuses it
-            return dict(list(signature(target.forward).parameters.items())[1:])
-        return target.inputs()
+        return inputs_of(self.component.load())
 
     def default_of(self) -> dict[str, str]:
         """Return input → tensor: a mask for an input with this word in its name, a label map, or else an image."""

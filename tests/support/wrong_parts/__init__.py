@@ -29,7 +29,7 @@ RIGHT: dict[str, type] = {
     "method": methods.RightMethod,
 }
 ALSO_RIGHT: dict[str, tuple[type, ...]] = {
-    "loss": (losses.MaskLoss, losses.StepLoss),
+    "loss": (losses.MaskLoss, losses.StaticLoss, losses.StepLoss),
     "method": (methods.StylesOfOneDomain,),
 }
 """Kind → components that are right, and do not have what most have."""
