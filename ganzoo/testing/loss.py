@@ -22,7 +22,7 @@ from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
 from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts, refusing
 from ganzoo.testing.factories import make_images
-from ganzoo.testing.tiny_run import train_tiny, write_recipe
+from ganzoo.testing.tiny_run import method_of, train_tiny, write_recipe
 
 IMAGES = ("fake_B", "real_B", "real_A")
 """The tensors that a loss reads in its order of parameters, if no recipe says otherwise; then ``rec_A`` and so on."""
@@ -41,9 +41,9 @@ class LossContracts(ModuleContracts):
 
     @property
     def attachment(self) -> tuple[str, dict[str, Any]]:
-        """The loss's name in the recipe, and its entry, with ``of``."""
+        """The loss's name in the recipe, and its entry, with ``of``; an entry of the loss's name need not name it."""
         for label, entry in dict(self.recipe.get("losses", {})).items():
-            if entry == self.name or (isinstance(entry, dict) and entry.get("loss") == self.name):
+            if entry == self.name or (isinstance(entry, dict) and entry.get("loss", label) == self.name):
                 found = {} if isinstance(entry, str) else entry
                 return label, {**self.entry, "of": self.default_of(), **found}
         return self.name, {**self.entry, "of": self.default_of()}
@@ -102,9 +102,17 @@ class LossContracts(ModuleContracts):
         step = Step(tensors | {self.of[name]: tensor for name, tensor in inputs.items()}, samples=samples)
         return module(**inputs, **{STEP: step})
 
-    def tensor(self, name: str, count: int, size: tuple[int, int]) -> Tensor:
-        """Return a tensor as a step has it under this name: a label map, a mask, or images of noise."""
-        seed = sum(map(ord, name))
+    def tensor(self, name: str, count: int, size: tuple[int, int], seed: int | None = None) -> Tensor:
+        """Return a tensor as a step has it under this name: a label map, a mask, or images of noise.
+
+        The method that the recipe names says which of its tensors are masks, with values from 0 to 1. The noise depends
+        on the seed; by default it differs between names.
+        """
+        seed = sum(map(ord, name)) if seed is None else seed
+        method = method_of(self.recipe)
+        if method and name in method.tensors:
+            shows_images = bool(method.tensors[name].shows)
+            return make_images(count, 3, size, seed) if shows_images else make_images(count, 1, size, seed) / 2 + 0.5
         if "labels" in name and "mask" not in name:
             return (make_images(count, 1, size, seed) > 0).long()
         if "mask" in name:
@@ -189,9 +197,8 @@ class LossContracts(ModuleContracts):
         Without images: the masks. Skipped for a loss that reads nothing but label maps or the step.
         """
         module, inputs = self.build_module(), self.inputs()
-        for name, one in self.differentiable(inputs).items():
-            same = make_images() if one.shape[1] == 3 else (make_images(2, 1) > 0).float()
-            inputs[name] = same.requires_grad_()
+        for name in self.differentiable(inputs):
+            inputs[name] = self.tensor(self.of[name], 2, SIZE, seed=0).requires_grad_()
         self.run(module, inputs).backward()
         found = [one.grad for one in inputs.values() if one.grad is not None]
         finite = all(bool(one.isfinite().all()) for one in found)

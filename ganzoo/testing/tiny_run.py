@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Method
 from ganzoo.plugins import plugins
 from ganzoo.recipe.networks import slot_groups
 from ganzoo.recipe.options import build
@@ -66,7 +67,7 @@ def write_recipe(folder: Path, recipe: Mapping[str, Any] | None = None) -> Path:
     tiny.data["data"]["root"] = str(images)
     changes: dict[str, Any] = deepcopy(to_plain(dict(recipe or {})))
     if _method(changes) not in ("", _method(tiny.data)):
-        tiny.data["networks"] = _fitting_networks(tiny.data["networks"], changes["method"])
+        tiny.data["networks"] = _fitting_networks(tiny.data["networks"], changes)
     file = folder / TINY.name
     folder.mkdir(parents=True, exist_ok=True)
     write_text(file, dump_yaml(merge(tiny, Document(changes, {(): str(file)})).data))
@@ -79,17 +80,27 @@ def _method(recipe: Mapping[str, Any]) -> str:
     return section if isinstance(section, str) else str(section.get("method", ""))
 
 
-def _fitting_networks(networks: Mapping[str, Any], section: str | Mapping[str, Any]) -> dict[str, Any]:
-    """Return the networks whose slots a method has, with the same component or none by default.
+def method_of(recipe: Mapping[str, Any]) -> Method | None:
+    """Return the method that a recipe names, without networks; None if it names none. Raises as ``build`` does."""
+    if not (name := _method(recipe)):
+        return None
+    section = recipe["method"]
+    options = {} if isinstance(section, str) else {key: value for key, value in section.items() if key != "method"}
+    method: Method = build(plugins().registry.get("method", name), **options)
+    return method
+
+
+def _fitting_networks(networks: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the networks whose slots a recipe's method has, with the same component or none by default.
 
     Args:
         networks: group of slots, such as ``G`` → component with options.
-        section: the recipe's ``method``.
+        recipe: a recipe that names a method.
     """
-    options = {} if isinstance(section, str) else {key: value for key, value in section.items() if key != "method"}
     fitting = {}
     with suppress(GanzooError):  # a wrong option is reported when the recipe is read
-        slots = build(plugins().registry.get("method", _method({"method": section})), **options).slots
+        method = method_of(recipe)
+        slots = method.slots if method else {}
         for group, entry in networks.items():
             own = [slot for name, slot in slots.items() if group in (name, *slot_groups(name))]
             if own and all(

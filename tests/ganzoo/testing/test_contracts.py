@@ -101,6 +101,26 @@ def test_a_component_without_what_most_have_breaks_no_contract(kind: str, target
     assert {one: why for one, why in results.items() if why not in ("passed", "skipped")} == {}
 
 
+@pytest.mark.parametrize(
+    ("method", "tensor", "channels", "smallest"),
+    [
+        ("attention_gan", "attention_A", 1, 0),
+        ("attention_gan", "fake_B", 3, -1),
+        ("attention_gan", "given_mask_A", 1, 0),
+        ("inpainting", "masked_A", 3, -1),
+    ],
+)
+def test_a_loss_gets_masks_and_images_as_the_recipes_method_says(
+    method: str, tensor: str, channels: int, smallest: int
+) -> None:
+    label, named = ("MaskLoss", {}) if tensor == "fake_B" else ("term", {"loss": "MaskLoss"})
+    recipe = {"method": method, "losses": {label: {**named, "of": {"mask": tensor}}}}
+    tests: Any = component_tests("loss", "MaskLoss", recipe=recipe)()
+    mask = tests.inputs()["mask"]
+    assert mask.shape[:2] == (2, channels)
+    assert smallest <= mask.min() < smallest + 0.1 and mask.max() <= 1
+
+
 class Untranslating(RightMethod):
     translate, style_size = Method.translate, lambda self, domain: 2
 
