@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,20 @@ class Right(Callback):
 
     def on_end(self, run: RunInfo) -> None:
         (run.folder / "steps.txt").write_text(str(self.steps))
+
+
+class Copies(Callback):
+    """Right: it copies each checkpoint, and reads the files of a real run at its end."""
+
+    def on_checkpoint(self, run: RunInfo, step: int) -> None:
+        shutil.copytree(run.folder / "checkpoints" / "last", run.folder / "copies" / str(step))
+
+    def on_evaluation(self, run: RunInfo, step: int, values: Any) -> bool:
+        return bool(values["swd_AB"] < 0)
+
+    def on_end(self, run: RunInfo) -> None:
+        for name in ("metrics", "results"):
+            assert (run.folder / f"{name}.jsonl").read_text()
 
 
 class Misspelt(Right):
@@ -62,10 +77,11 @@ WRONG: dict[type[Callback], set[str]] = {
         "test_its_functions_are_events",
         "test_it_observes_a_run",
         "test_it_observes_a_resumed_run",
+        "test_it_says_whether_training_ends",
     },
-    OneTerm: {"test_it_observes_a_run", "test_it_observes_a_resumed_run"},
+    OneTerm: {"test_it_observes_a_run", "test_it_observes_a_resumed_run", "test_it_says_whether_training_ends"},
     NewFiles: {"test_it_observes_a_resumed_run"},
-    Mean: {"test_it_observes_a_run_without_steps", "test_it_observes_a_resumed_run"},
+    Mean: {"test_it_observes_a_run_without_steps"},
     Texts: {"test_it_says_whether_training_ends"},
 }
 
@@ -87,8 +103,28 @@ def test_a_wrong_callback_breaks_exactly_its_contracts(target: type[Callback], t
     assert failures(target, tmp_path).keys() == WRONG[target]
 
 
-def test_a_right_callback_keeps_all(tmp_path: Path) -> None:
-    assert failures(Right, tmp_path) == {}
+@pytest.mark.parametrize("target", [Right, Copies])
+def test_a_right_callback_keeps_all(target: type[Callback], tmp_path: Path) -> None:
+    assert failures(target, tmp_path) == {}
+
+
+def test_the_run_is_that_of_the_recipe(tmp_path: Path) -> None:
+    steps, losses, values = [], set(), set()
+
+    class Names(Callback):
+        def on_step(self, run: RunInfo, step: int, means: Any) -> None:
+            steps.append(step)
+            losses.update(means)
+
+        def on_evaluation(self, run: RunInfo, step: int, measured: Any) -> bool:
+            values.update(measured)
+            return False
+
+    recipe = {"method": {"identity": 0.5}, "train": {"epochs": 1}, "evaluate": {"metrics": ["cycle_l1"]}}
+    callback_tests(Names, recipe=recipe)().test_it_observes_a_resumed_run(tmp_path)
+    assert steps == [*range(1, len(steps) + 1)]
+    assert {"generator/gan_AB", "generator/identity_A"} <= losses
+    assert values == {"cycle_l1_AB", "cycle_l1_BA"}
 
 
 def test_each_contract_has_a_callback_that_breaks_it() -> None:
