@@ -34,7 +34,8 @@ class Slot:
             ``setup``. All networks except discriminators are averaged (``train.ema``) and used to translate.
         reads: domains whose channels, concatenated, are the input (pix2pix's discriminator: ``("A", "B")``).
         writes: the domain whose channels are a generator's output.
-        calls: names of the functions that the method calls on the network; a component that lacks one is refused.
+        calls: names of the functions that the method calls on the network; a component whose class does not define one
+            is refused.
         default: component and options that are used unless the recipe sets others.
         own: whether the method builds the network itself in ``setup``, although it has a kind.
     """

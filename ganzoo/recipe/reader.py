@@ -220,7 +220,7 @@ class RecipeReader:
             missing = [one for one in slot.calls if part and not defines(part.component.load(), one)]
             if part and missing:
                 serve = ", ".join(self.registry.with_functions(slot.kind, slot.calls)) or "none"
-                message = f"cannot serve as {name}: it has no {missing[0]}(); those that can: {serve}"
+                message = f"cannot serve as {name}: its class defines no {missing[0]}(); those that can: {serve}"
                 self.add_problem(("networks", name, slot.kind), f"{part.component.name!r} {message}")
             self.problems[already_reported:] = [
                 self._blame(problem, name, slot, origin) for problem in self.problems[already_reported:]

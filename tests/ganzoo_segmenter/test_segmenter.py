@@ -143,7 +143,7 @@ def test_a_masker_that_cannot_be_trained_is_refused() -> None:
 
 
 def test_invalid_recipes_are_refused(write: Write, discs: Path) -> None:
-    with pytest.raises(GanzooError, match=r"'full' cannot serve as S: it has no logits\(\)"):
+    with pytest.raises(GanzooError, match=r"'full' cannot serve as S: its class defines no logits\(\)"):
         check(write(networks={"S": {"masker": "full"}}))
     with pytest.raises(GanzooError, match="method 'segmenter' reads the mask of each image, but the data set"):
         check(write(data={"masks": {}}))

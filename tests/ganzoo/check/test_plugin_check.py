@@ -286,7 +286,7 @@ def test_a_recipe_that_uses_a_name_of_two_packages_says_once_whose_it_is(
         ('{"generator": "resnet", "blocks": -1}', "", "blocks is -1: input should be greater than or equal to 0"),
         ('{"generator": "resnet", "blocks": -1}', "networks: {G: {width: 8}}", "blocks is -1: input should be"),
         ('{"generator": "resnet", "size": 3}', "", "unknown option 'size'"),
-        ('{"generator": "drit"}', "", "'drit' cannot serve as G_AB: it has no forward(); those that can: "),
+        ('{"generator": "drit"}', "", "'drit' cannot serve as G_AB: its class defines no forward(); those that can: "),
     ],
 )
 def test_a_wrong_default_of_a_slot_is_the_methods_mistake_and_not_the_recipes(

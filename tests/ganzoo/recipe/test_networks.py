@@ -71,13 +71,13 @@ def test_a_network_must_have_the_functions_that_the_method_calls() -> None:
     text, serve = "method: picky\ndata: striped_digits\n", "those that can: drit, munit, starganv2, unit"
     (default,) = mistakes(text)
     about = "r.yaml:1: method: method 'picky' of plugin 'testing': the default of its slot 'G_A': "
-    assert default.startswith(f"{about}'codec' cannot serve as G_A: it has no decode(); {serve} (")
+    assert default.startswith(f"{about}'codec' cannot serve as G_A: its class defines no decode(); {serve} (")
     assert "stand_in_components.py:" in default
     assert mistakes(text + "networks:\n  G:\n    generator: resnet\n")[0] == (
-        f"r.yaml:5: networks.G.generator: 'resnet' cannot serve as G_A: it has no encode(); {serve}"
+        f"r.yaml:5: networks.G.generator: 'resnet' cannot serve as G_A: its class defines no encode(); {serve}"
     )
     (cut,) = mistakes("method: cut\ndata: striped_digits\ntrain: {steps: 1}\nnetworks: {G: {generator: resnet}}\n")
-    assert "'resnet' cannot serve as G_AB: it has no features(); those that can: smooth_resnet, stylegan2_resnet" in cut
+    assert "'resnet' cannot serve as G_AB: its class defines no features(); those that can: smooth_resnet, style" in cut
 
 
 def test_a_network_that_is_set_to_null_counts_as_absent(tmp_path: Path) -> None:
