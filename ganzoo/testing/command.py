@@ -24,7 +24,7 @@ class CommandContracts:
     @property
     def origin(self) -> Origin:
         """Where the commands come from, for messages."""
-        return Origin(type(self), "commands", HOOK, self.module.__name__)
+        return Origin(self.module, "commands", HOOK, self.module.__name__)
 
     def commands(self) -> list[tuple[str, click.Command]]:
         """Return the plugin's commands by name. Fail the test if the hook returns anything else."""

@@ -86,6 +86,12 @@ def test_each_contract_has_commands_that_break_it() -> None:
     assert names == set.union(*(broken for _, broken in CASES.values()))
 
 
+def test_a_wrong_result_names_the_line_of_the_hook() -> None:
+    why = failures(studio)[HOOK]
+    assert why.startswith("commands 'ganzoo_commands' of plugin 'studio_plugin': ganzoo_commands returned one command")
+    assert f"({__file__}:" in why
+
+
 def test_a_failure_names_the_command() -> None:
     why = failures([unexplained])[EXPLAINED]
     assert why == "command 'unexplained' of studio_plugin: the option --width has no help; add help=…"
