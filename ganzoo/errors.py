@@ -17,6 +17,9 @@ NO_MEMORY = re.compile(
 )
 """What torch, CUDA's libraries and NumPy say of a lack of memory; "memory" alone is also in other errors."""
 
+SIZES = re.compile(r"\b(sizes?|shapes?|padding|dimensions?)\b", re.IGNORECASE)
+"""What torch says of images that do not fit a network."""
+
 
 class GanzooError(Exception):
     """An error that the user can fix; its message says what is wrong and where, and usually what to do.
@@ -138,9 +141,21 @@ def catch_torch_errors(where: str) -> Iterator[None]:
         package = Path(getattr(sys.modules.get("torch"), "__file__", None) or "torch").parent
         caller = [frame for frame in frames if not Path(frame.filename).is_relative_to(package)][-1]
         raise GanzooError(
-            f"{where}: {one_line(error)[:300]} ({caller.filename}:{caller.lineno}); change images.size or the options "
-            "of the networks; GANZOO_STRICT=1 shows the traceback"
+            f"{where}: {one_line(error)[:300]} ({caller.filename}:{caller.lineno}){size_advice(error)}; "
+            "GANZOO_STRICT=1 shows the traceback"
         ) from error
+
+
+def size_advice(error: BaseException) -> str:
+    """Return what to do about an error of torch that speaks of sizes, to append to a message; empty for any other.
+
+    >>> size_advice(RuntimeError("Kernel size can't be greater than actual input size"))
+    '; change images.size or the options of the networks'
+    >>> size_advice(NotImplementedError("this size")), size_advice(RuntimeError("no gradient"))
+    ('', '')
+    """
+    of_sizes = type(error) is RuntimeError and SIZES.search(str(error))  # its subclasses are not about sizes
+    return "; change images.size or the options of the networks" if of_sizes else ""
 
 
 @contextmanager

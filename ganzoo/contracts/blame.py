@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 from ganzoo.contracts.origin import Origin, stays_as_it_is
-from ganzoo.errors import ComponentError, one_line
+from ganzoo.errors import ComponentError, one_line, size_advice
 
 MODULE_CALLS = ("_wrapped_call_impl", "_call_impl")
 """The functions of torch that call a module's ``forward``."""
@@ -37,9 +37,9 @@ def catch_component_errors(origins: Iterable[Origin], caller: Origin | None, fun
         if found is None and caller is None:
             raise
         origin, failed, place = found or (caller, function, caller.line(function))  # type: ignore[union-attr]
-        advice = "; change images.size or the options of the networks" if isinstance(error, RuntimeError) else ""
         raise ComponentError(
-            f"{origin}: {failed} failed: {one_line(error)[:300]} ({place}){advice}; GANZOO_STRICT=1 shows the traceback"
+            f"{origin}: {failed} failed: {one_line(error)[:300]} ({place}){size_advice(error)}; "
+            "GANZOO_STRICT=1 shows the traceback"
         ) from error
 
 

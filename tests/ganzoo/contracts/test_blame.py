@@ -74,6 +74,22 @@ def test_an_error_of_torch_about_sizes_has_advice() -> None:
     assert "change images.size or the options of the networks" in blamed(lambda: Scheme(Small()).forward(IMAGE))
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("element 0 of tensors does not require grad"),
+        NotImplementedError("no size yet"),
+        RecursionError("maximum size exceeded"),
+    ],
+)
+def test_an_error_about_anything_else_has_no_such_advice(error: Exception) -> None:
+    class Wrong(Scheme):
+        def losses(self) -> None:
+            raise error
+
+    assert "images.size" not in blamed(Wrong(Network()).losses)
+
+
 def test_without_a_component_on_the_stack_the_error_stays() -> None:
     foreign = Origin(nn.Conv2d, "generator", "conv", "c")
     with pytest.raises(ZeroDivisionError), catch_component_errors([foreign], None, "forward"):
