@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ganzoo.contracts.origin import Origin, author_line, source_line
+from ganzoo.contracts.origin import Origin, author_line, error_class, source_line
 from ganzoo.contracts.signatures import defines
 from ganzoo.errors import ComponentError, GanzooError, MissingResourceError, UnknownWeightsError, one_line, suggest
 from ganzoo.utils.core_yaml import is_word
@@ -56,10 +56,8 @@ class Component:
         try:
             loaded = getattr(importlib.import_module(module), attribute)
         except (Exception, SystemExit) as error:
-            own = module.partition(".")[0]
-            foreign = isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] != own
             place = author_line(error, module) or getattr(sys.modules.get(module), "__file__", None)
-            raise (MissingResourceError if foreign else ComponentError)(
+            raise error_class(error, module)(
                 f"{about} cannot be imported from {self.target}: {one_line(error)}" + (f" ({place})" if place else "")
             ) from error
         if not isinstance(loaded, type):
@@ -79,7 +77,8 @@ class Component:
             args: the values that ganzoo passes to its kind, such as numbers of channels.
             options: its options.
 
-        Raises GanzooError as its constructor does, and ComponentError for any other error of it, or a wrong instance.
+        Raises GanzooError as its constructor does, MissingResourceError if a package that it imports is not installed,
+        and ComponentError for any other error of it, or a wrong instance.
         """
         origin = self.origin
         with origin.catch("__init__"):

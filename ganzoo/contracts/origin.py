@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from ganzoo.errors import ComponentError, GanzooError, is_out_of_memory, is_strict, one_line
+from ganzoo.errors import ComponentError, GanzooError, MissingResourceError, is_out_of_memory, is_strict, one_line
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Origin:
         """Turn any error of the component's code in a ``with`` block into a ComponentError of one line.
 
         The line names the deepest place in the author's package; if no code of it was running, as with a wrong
-        signature, it names the function. Errors of which ``stays_as_it_is`` is true stay.
+        signature, it names the function. A package that the constructor needs and that is not installed is a
+        MissingResourceError; errors of which ``stays_as_it_is`` is true stay.
 
         Args:
             function: the name of the function that is called.
@@ -91,13 +92,33 @@ class Origin:
             if stays_as_it_is(error):
                 raise
             place = author_line(error, self._module) or self.line(function)
-            raise ComponentError(
+            kind = error_class(error, self._module) if function == "__init__" else ComponentError
+            raise kind(
                 f"{self}: {function} failed: {one_line(error)[:300]} ({place}); GANZOO_STRICT=1 shows the traceback"
             ) from error
 
     def wrote(self, file: str) -> bool:
         """Return whether a file of code is one of the author's package."""
         return files_of(self._module)(file)
+
+
+def error_class(error: BaseException, module: str) -> type[GanzooError]:
+    """Return MissingResourceError for a package that is not installed, and ComponentError for any other error.
+
+    A module that ganzoo or the author's own package lacks is a misspelt name.
+
+    Args:
+        error: the error.
+        module: the name of a module of the author's package.
+
+    >>> error_class(ModuleNotFoundError("…", name="faiss"), "mine.losses").__name__
+    'MissingResourceError'
+    >>> error_class(ModuleNotFoundError("…", name="ganzoo.interface"), "mine.losses").__name__
+    'ComponentError'
+    """
+    own = ("ganzoo", module.partition(".")[0])
+    foreign = isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] not in own
+    return MissingResourceError if foreign else ComponentError
 
 
 def source_line(target: object) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ganzoo.errors import GanzooError, one_line, suggest
+from ganzoo.contracts.origin import Origin
+from ganzoo.errors import ComponentError, GanzooError, MissingResourceError, one_line, suggest
 from ganzoo.registry import KINDS, Component, Registration, Registry
 
 
@@ -111,6 +114,33 @@ def test_a_target_that_cannot_be_imported_names_its_plugin(
         Component("loss", "x", target, "theirs").load()
     assert str(error.value).startswith("loss 'x' of plugin 'theirs'")
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("import no_such_package", MissingResourceError),
+        ("from ganzoo.interface import Loss", ComponentError),
+        ("import lacking.part", ComponentError),
+        ("import lacking_part.part", MissingResourceError),
+    ],
+)
+@pytest.mark.parametrize("place", ["module", "constructor"])
+def test_only_a_package_that_is_not_installed_is_a_missing_resource(
+    code: str, kind: type[GanzooError], place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = {"module": f"{code}\nclass X: pass", "constructor": f"class X:\n    def __init__(self):\n        {code}"}
+    (tmp_path / "lacking.py").write_text(lines[place])
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "lacking", raising=False)
+    with pytest.raises(GanzooError, match=r"lacking\.py:") as error:
+        Component("dataset", "x", "lacking:X", "theirs").make()
+    assert type(error.value) is kind
+
+
+def test_a_package_that_a_later_function_lacks_is_a_mistake_of_its_author() -> None:
+    with pytest.raises(ComponentError), Origin(Path, "metric", "x", "theirs").catch("compute"):
+        importlib.import_module("no_such_package")
 
 
 def test_suggestions_ignore_case_or_list_all_names() -> None:
