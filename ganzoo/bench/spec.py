@@ -362,6 +362,12 @@ def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
                 yield (*path, i), f"{one!r} is not of the form key.path=value"
             elif one.startswith("train.seed="):
                 yield (*path, i), "the table sets the seeds: seeds: [0, 1, 2]"
+    for name, preparation in spec.prepare.items():
+        try:
+            if not shlex.split(preparation.command):
+                yield ("prepare", name, "command"), "it is empty; give a command of ganzoo, without its first word"
+        except ValueError as error:  # no closing quotation
+            yield ("prepare", name, "command"), f"it is {preparation.command!r}: {str(error).lower()}"
     for name, scale in spec.scales.items():
         for key in scale:
             if key not in Spec.model_fields or key == "scales":

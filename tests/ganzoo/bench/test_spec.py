@@ -149,6 +149,11 @@ def test_a_folder_and_a_missing_file_are_no_spec(tmp_path: Path, monkeypatch: py
         ),
         ({"paper": {"protocol": "x", "values": {"tow": {}}}}, "there is no row 'tow' (did you mean 'two'?)"),
         ({"paper": {"protocol": "x", "values": {"two": {"fid": 1}}}}, "there is no column 'fid'"),
+        (
+            {"prepare": {"bank": {"command": "bank build 'x", "makes": "x"}}},
+            'prepare.bank.command: it is "bank build \'x": no closing quotation',
+        ),
+        ({"prepare": {"bank": {"command": " ", "makes": "x"}}}, "prepare.bank.command: it is empty; give a command"),
         ({"scales": {"small": {"sedes": [1]}}}, "scales.small.sedes: unknown key 'sedes' (did you mean 'seeds'?)"),
     ],
 )
