@@ -23,6 +23,7 @@ from ganzoo.recipe.reader import read_recipe
 from ganzoo.utils.jsonl import write_text
 from ganzoo.utils.program import program_name
 from ganzoo.utils.terminal import escape_controls
+from ganzoo.weights import download, store
 
 NAMED = 6
 """Number of missing runs that are named."""
@@ -32,13 +33,15 @@ def current_table(bench: Bench, places: Places) -> Table:
     """Return the table that the records give now; rows whose recipe, code or images changed are marked as outdated.
 
     A row is also outdated if its recipe is no longer valid. If this machine only lacks its images, weights or a bank,
-    the row is not marked; stderr says what was not checked, and which runs are missing. Raises GanzooError for an
-    invalid record.
+    which are not downloaded, the row is not marked; stderr says what was not checked, and which runs are missing.
+    Raises GanzooError for an invalid record.
     """
     checksums = ImageChecksums()
     known = Places(places.root, places.data or Path("/nowhere"))  # recipes are checked without the data folder too
     unchecked: dict[str, str] = {}
 
+    @store.without_downloads()  # of weights
+    @download.without_downloads()  # of images
     def outdated(cell: Cell, record: Record) -> list[str]:
         changes, part = bench.changes(cell, known), "recipe"
         try:

@@ -45,6 +45,20 @@ def test_a_resource_missing_on_this_machine_marks_no_row_and_is_reported(tmp_pat
         assert "unet.safetensors" in error
 
 
+def test_weights_and_images_are_not_downloaded(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("GANZOO_WEIGHTS", raising=False)
+    monkeypatch.setattr("ganzoo.weights.download.Transfer", lambda entry, *_: pytest.fail(f"{entry.name}: downloaded"))
+    bench = make_bench(tmp_path, "maskers.input={masker: segmenter, classes: [horse]}")
+    code, out, error = run("table", bench.file)
+    assert (code, OUTDATED in out) == (0, False)
+    assert error.startswith("not checked: one: maskers.input: ") and "ganzoo weights get" in error
+    bench = make_bench(tmp_path, "data={dataset: webdataset, A: 'http://localhost/a.tar'}")
+    made = json.loads(bench.records.read_text())
+    bench.records.write_text(json.dumps({**made, "data": {**made["data"], "keys": {"test": "0123"}}}) + "\n")
+    assert run("table", bench.file)[2] == "not checked: one: its images are not on this machine\n"
+
+
 def test_a_bench_without_its_data_folder_has_the_exit_code_of_a_missing_resource(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
