@@ -7,7 +7,6 @@ matrix (``build_matrix_table``); both take the values of a cell from ``ganzoo.be
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,7 +94,7 @@ def build_table(bench: Bench, records: Sequence[Record], outdated: Outdated) -> 
             if keys[head] in shown:
                 cells.append(_paper_text(papers.get(row, {}).get(keys[head])))
         if mean_column:
-            cells.append(_format_mean([values[row][head] for head in heads], spec.columns[0]))
+            cells.append(_format_mean(mean_values(bench, records, row, "", spec.columns[0]), spec.columns[0]))
             cells += [_paper_text(papers.get(row, {}).get(MEAN))] if mean_of_paper else []
         table.rows.append(cells)
     table.details = [
@@ -131,10 +130,11 @@ def _best(rows: Mapping[str, SeedValues], column: Column) -> str:
     return row if all(mean + deviation < other - wide for other, wide, _ in others) else ""
 
 
-def _format_mean(cells: Sequence[SeedValues], column: Column) -> Text:
-    if not all(one.values for one in cells):
+def _format_mean(means: SeedValues, column: Column) -> Text:
+    """Return the text of a row's mean over the data sets; it is over the seeds that have a value on all of them."""
+    if not means.values:
         return Text("—")
-    return Text(f"{statistics.mean(one.mean for one in cells):.{column.digits}f}")
+    return Text(f"{means.mean:z.{column.digits}f}" + (f" (n = {len(means.values)})" if means.missing else ""))
 
 
 def _describe_best(spec: Spec) -> str:

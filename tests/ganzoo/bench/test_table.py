@@ -115,6 +115,23 @@ def test_data_sets_have_columns_side_by_side_and_a_mean(tmp_path: Path) -> None:
     assert table.details[-1] == "In the paper: theirs"
 
 
+def test_the_mean_column_is_over_the_seeds_that_have_a_value_on_every_data_set(tmp_path: Path) -> None:
+    values = {
+        ("one", "x"): (1.0, 9.0),
+        ("one", "y"): (2.0, None),
+        ("two", "x"): (-1e-5, -1e-5),
+        ("two", "y"): (0.0, 0.0),
+    }
+    found = [
+        record(row, seed, {} if value is None else {"cycle_l1_AB": value}, data=data)
+        for (row, data), of_seeds in values.items()
+        for seed, value in enumerate(of_seeds)
+    ]
+    bench = read_spec(write_spec(tmp_path, data={"x": {}, "y": {}}, mean=True))
+    assert [row[-1] for row in texts(made(bench, found))] == ["1.500 (n = 1)", "0.000"]
+    assert [row[-1] for row in texts(made(bench, found[:2]))] == ["—", "—"]
+
+
 def test_several_columns_show_their_means_over_data_sets(tmp_path: Path) -> None:
     """The deviation is that of the means, each over the data sets of one seed; a seed that lacks one is left out."""
     values = {"x": (1.0, 2.0, 5.0), "y": (2.0, 6.0, None)}
