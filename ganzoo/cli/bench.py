@@ -59,5 +59,6 @@ def bench_command(
         split_page(bench.page, bench.name)  # refuse a page without markers before the runs, not after them
     records = run(bench, places, jobs=jobs, only=only, shard=share)
     echo(markdown(update_page(bench, places, check=False) if written else current_table(bench, places)))
-    if failed := [f"{record.name}: {record.why}" for record in records if record.status == "failed"]:
+    chosen = [record for record in records if not only or record.cell["row"] in only]
+    if failed := [f"{record.name}: {record.why}" for record in chosen if record.status == "failed"]:
         raise GanzooError("\n".join(failed))

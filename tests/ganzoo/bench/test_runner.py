@@ -54,6 +54,15 @@ def test_a_failure_is_recorded_and_tried_again(tmp_path: Path, runs: Runs) -> No
     assert [one["status"] for one in make(spec(tmp_path, rows=rows, seeds=[0]))] == ["ok", "ok"]
 
 
+def test_failures_of_rows_that_were_not_chosen_do_not_count(tmp_path: Path, runs: Runs, run: Run) -> None:
+    bad = {"label": "Two", "recipe": "tiny.yaml", "set": ["train.lr=1e30", "train.patience=1", "train.steps=4"]}
+    bench = spec(tmp_path, rows={"one": {"label": "One", "recipe": "tiny.yaml"}, "two": bad}, seeds=[0])
+    words = ("bench", bench.file, "--root", tmp_path / "runs")
+    assert run(*words)[0] == 2
+    assert run(*words, "--only", "one")[0] == 0
+    assert run(*words, "--only", "two")[0] == 2
+
+
 def test_records_of_removed_rows_are_removed(tmp_path: Path, runs: Runs) -> None:
     make(spec(tmp_path, seeds=[0]))
     rows = {
