@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from ganzoo.bench.spec import Bench, Cell
 from ganzoo.provenance.record import Record, read_records
+from ganzoo.utils.atomic import ProcessLock, wait_for_lock
+from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.jsonl import to_json, write_text
 
 
@@ -80,6 +84,19 @@ def save_records(bench: Bench, records: Iterable[Record], shard: Shard | None) -
     write_text(file, "".join(to_json(one.fields()) + "\n" for one in in_table_order(bench, records)))
 
 
+def lock_path(file: Path) -> Path:
+    """Return the path of the lock of a file of records, in the cache folder, where its folder is made."""
+    locks = cache_folder() / "benches"
+    with suppress(OSError):  # where nothing can be written, nothing is locked
+        locks.mkdir(parents=True, exist_ok=True)
+    return locks / f"{sha256(os.path.realpath(file).encode()).hexdigest()[:24]}.lock"
+
+
+def lock_records(bench: Bench) -> ProcessLock:
+    """Wait until no other process of this machine reads a table's files of records to write them; return the lock."""
+    return wait_for_lock(lock_path(bench.records).with_suffix(".saving"))
+
+
 def with_words(bench: Bench, record: Record) -> Record:
     """Return a record of a table's cell with the words of the spec, as it is now, on its protocol and settings."""
     row = record.cell["row"]
@@ -91,15 +108,16 @@ def merge_shards(bench: Bench) -> None:
 
     Raises GanzooError if a file cannot be read or written.
     """
-    found = {file: file.read_bytes() for file in shard_files(bench)}
-    records = read_bench_records(bench)
-    if not found or missing_cells(bench, records):
-        return
-    save_records(bench, records, None)
-    for file, content in found.items():
-        with suppress(OSError):
-            if file.read_bytes() == content:  # else its process has just written more
-                file.unlink()
+    with lock_records(bench):
+        found = {file: file.read_bytes() for file in shard_files(bench)}
+        records = read_bench_records(bench)
+        if not found or missing_cells(bench, records):
+            return
+        save_records(bench, [with_words(bench, one) for one in records], None)
+        for file, content in found.items():
+            with suppress(OSError):
+                if file.read_bytes() == content:  # else another machine has just written more
+                    file.unlink()
 
 
 def _inputs(record: Record) -> tuple[object, ...]:

@@ -11,9 +11,8 @@ import signal
 import threading
 from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
@@ -27,6 +26,8 @@ from ganzoo.bench.records import (
     Shard,
     in_running_order,
     in_table_order,
+    lock_path,
+    lock_records,
     read_bench_records,
     record_of,
     records_file,
@@ -41,7 +42,6 @@ from ganzoo.provenance.record import Record
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.atomic import lock_file, wait_for_lock
-from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import present_time, write_text
 
@@ -84,12 +84,8 @@ def run(
         BusyError: another process runs this table, or this shard, or one of its runs.
         GanzooError: a preparation fails or a recipe is wrong, before any cell is run; or a signal stopped a cell.
     """
-    locks = cache_folder() / "benches"
-    with suppress(OSError):  # where nothing can be written, nothing is locked
-        locks.mkdir(parents=True, exist_ok=True)
-    name = sha256(os.path.realpath(records_file(bench, shard)).encode()).hexdigest()[:24]
     busy = f"{bench.file}: another process is running this {'shard' if shard else 'table'}; wait for it"
-    with lock_file(locks / f"{name}.lock", busy), _interrupt_on_sigterm():
+    with lock_file(lock_path(records_file(bench, shard)), busy), _interrupt_on_sigterm():
         return _Runner(bench, places, shard).run(jobs, only)
 
 
@@ -108,10 +104,8 @@ class _Runner:
     def __init__(self, bench: Bench, places: Places, shard: Shard | None) -> None:
         self.bench, self.places, self.shard = bench, places, shard
         self.cells = shard.cells(bench) if shard else in_running_order(bench)
-        known = read_bench_records(bench)
-        found = in_table_order(bench, [record for cell in self.cells if (record := record_of(known, cell))])
-        self.records = [with_words(bench, record) for record in found]
-        self.reworded = self.records != found
+        self.made: dict[Cell, Record] = {}
+        self.records = self._present()
         self.console, self.children, self.checksums = Console(), ChildProcesses(), ImageChecksums()
         self.saving, self.measuring = threading.Lock(), threading.Lock()
 
@@ -121,8 +115,8 @@ class _Runner:
             self.bench.changes(cell, self.places)
         prepare(self.bench, self.places, self.children.run, self.console)
         tasks = self._tasks(only)
-        if self.reworded:  # the spec has other words on protocol and settings than its records
-            save_records(self.bench, self.records, self.shard)
+        if any(with_words(self.bench, one) != one for one in self.records):  # the spec has other words than its records
+            self._save()
         name = records_file(self.bench, self.shard).stem
         self.console.say(f"{name}: {len(tasks)} of {len(self.cells)} runs to make")
         free: SimpleQueue[dict[str, str]] = SimpleQueue()
@@ -187,16 +181,22 @@ class _Runner:
         record = with_words(bench, record).model_copy(update={"time": present_time()})
         record = strip_local_paths(record, folder, self.places)
         self.children.check_running()
-        self._save(record, cell)
+        self.made[cell] = record
+        self._save()
         values = {name: value for name, value in record.values.items() if "sets" not in record.about.get(name, {})}
         line = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         self.console.say(f"{cell.name}: {line if record.status == 'ok' else f'failed: {record.why}'}")
 
-    def _save(self, record: Record, cell: Cell) -> None:
-        """Write the records with a new one."""
-        with self.saving:
-            others = [one for one in self.records if record_of([one], cell) is None]
-            self.records[:] = in_table_order(self.bench, [*others, record])
+    def _present(self) -> list[Record]:
+        """Return the records of the cells: those that this process made, and others as their files have them now."""
+        known = read_bench_records(self.bench)
+        found = [self.made.get(cell) or record_of(known, cell) for cell in self.cells]
+        return in_table_order(self.bench, [record for record in found if record])
+
+    def _save(self) -> None:
+        """Write the records, with the words of the spec; other processes may have written or merged some meanwhile."""
+        with self.saving, lock_records(self.bench):
+            self.records = [with_words(self.bench, record) for record in self._present()]
             save_records(self.bench, self.records, self.shard)
 
 

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from ganzoo.bench import runner
-from ganzoo.bench.records import Shard, merge_shards, missing_cells, read_bench_records, save_records, shard_files
+from ganzoo.bench.records import (
+    Shard,
+    lock_records,
+    merge_shards,
+    missing_cells,
+    read_bench_records,
+    save_records,
+    shard_files,
+    with_words,
+)
 from ganzoo.bench.spec import Places, read_spec
-from ganzoo.provenance.record import Code
-from tests.support.bench_records import Runs, make, record, spec, write_spec
+from ganzoo.provenance.record import Code, read_records
+from tests.support.bench_records import Runs, make, record, replace_run_command, spec, write_spec
 from tests.support.command_line import Run
 from tests.support.tiny_run import lines
 
@@ -118,6 +129,44 @@ def test_a_record_that_is_made_anew_from_a_runs_files_counts_before_that_of_a_sh
     runner.run(bench, places, jobs=1)
     merge_shards(bench)
     assert all(len(one.history["cycle_l1_AB"]) == 3 for one in read_bench_records(bench)) and not shard_files(bench)
+
+
+def test_records_that_others_write_while_a_bench_runs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, runs = spec(tmp_path, seeds=[0], budget="One trial."), Runs()
+    of_other = with_words(bench, record("two", 0, {"cycle_l1_AB": 1.0}))
+
+    def call(words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        save_records(bench, [of_other], None)  # as a merge of shards
+        return runs(words, environment)
+
+    replace_run_command(monkeypatch, call)
+    runner.run(bench, Places(tmp_path / "runs"), jobs=1, only=["one"])
+    one, two = read_bench_records(bench)
+    assert (one.cell["row"], two) == ("one", of_other)
+    bench.records.unlink()
+    runner.run(bench, Places(tmp_path / "runs"), jobs=1, shard=Shard(1, 2))
+    assert [record.cell["row"] for record in read_records(shard_files(bench)[0])] == ["one"]  # of its own cells only
+
+
+def test_shards_are_not_merged_while_a_record_is_saved(tmp_path: Path) -> None:
+    bench = spec(tmp_path, seeds=[0])
+    save_records(bench, [record(row, 0, {"cycle_l1_AB": 1.0}) for row in ("one", "two")], Shard(1, 1))
+    merging = threading.Thread(target=merge_shards, args=[bench])
+    with lock_records(bench):
+        merging.start()
+        merging.join(0.3)
+        assert shard_files(bench)
+    merging.join()
+    assert not shard_files(bench) and not missing_cells(bench, read_bench_records(bench))
+
+
+def test_merged_records_have_the_words_of_the_spec(tmp_path: Path, runs: Runs) -> None:
+    runner.run(spec(tmp_path, budget="One trial."), Places(tmp_path / "runs"), jobs=1, shard=Shard(1, 1))
+    bench = spec(tmp_path, budget="Two trials.")
+    make(bench)
+    assert {one.budget for one in read_records(bench.records)} == {"Two trials."}
+    merge_shards(bench)
+    assert {one.budget for one in read_records(bench.records)} == {"Two trials."} and not shard_files(bench)
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def test_a_second_bench_of_a_table_is_refused(tmp_path: Path, runs: Runs, monkey
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
     bench = spec(tmp_path)
     runner.run(bench, Places(tmp_path / "runs"), jobs=1)
-    (file,) = (tmp_path / "cache/benches").iterdir()
+    (file,) = (tmp_path / "cache/benches").glob("*.lock")
     del runs.names[:]
     with lock_file(file, ""):
         error = refusal(runner.run, bench, Places(tmp_path / "elsewhere"), jobs=1)
