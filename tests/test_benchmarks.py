@@ -9,6 +9,7 @@ import pytest
 
 from ganzoo.bench.page import update_page
 from ganzoo.bench.records import read_bench_records
+from ganzoo.bench.runner import check_evaluations
 from ganzoo.bench.spec import Places, read_spec, resolve_places
 from ganzoo.errors import GanzooError
 from ganzoo.recipe.reader import read_recipe
@@ -31,7 +32,8 @@ def test_the_recipes_of_a_table_are_valid(file: Path, scale: str) -> None:
         mistakes = ""
         try:
             with without_downloads():
-                read_recipe(bench.recipe(cell), bench.changes(cell, ABSENT))
+                recipe = read_recipe(bench.recipe(cell), bench.changes(cell, ABSENT))
+            check_evaluations(bench, cell.row, recipe)
         except GanzooError as error:
             mistakes = str(error)
         lines = [line for line in mistakes.splitlines() if " is not on this machine: " not in line]

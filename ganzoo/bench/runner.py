@@ -54,14 +54,29 @@ def check_rows(bench: Bench, only: Sequence[str]) -> None:
 
 
 def check_columns(bench: Bench, measured: Container[str]) -> None:
-    """Raise GanzooError if a column is named after a metric that is not among those that the rows measure."""
-    metrics = [one.name for one in plugins().registry.find("metric")]
-    for column in bench.spec.columns:
-        name = re.sub(r"_(A|B|AB|BA)$", "", column.value)
+    """Raise GanzooError if a column, curve or level is named after a metric that no row measures."""
+    metrics, spec = [one.name for one in plugins().registry.find("metric")], bench.spec
+    shown = [*(("columns", one) for one in spec.columns), *(("curves", one) for one in spec.curves)]
+    for place, one in [*shown, *([("reach", spec.reach)] if spec.reach else [])]:
+        name = re.sub(r"_(A|B|AB|BA)$", "", one.value)
         if name in metrics and name not in measured:
             raise GanzooError(
-                f"{bench.file}: columns: {column.value}: no row measures the metric {name!r}; add to `set` "
+                f"{bench.file}: {place}: {one.value}: no row measures the metric {name!r}; add to `set` "
                 f'"evaluate.metrics=[{name}]", with the other metrics'
+            )
+
+
+def check_evaluations(bench: Bench, row: str, recipe: Recipe) -> None:
+    """Raise GanzooError if the table shows what a row's training lacks: a best checkpoint, or evaluations."""
+    if not (recipe.train.epochs or recipe.train.steps):
+        return
+    where = f"{bench.file}: rows.{row}"
+    if bench.spec.checkpoint == "best" and not recipe.evaluate.best:
+        raise GanzooError(f'{where}: checkpoint best: its runs have none; add to `set` "evaluate.best=min NAME"')
+    for place in [*(["reach"] if bench.spec.reach else []), *(["curves"] if bench.spec.curves else [])]:
+        if not recipe.evaluate.every:
+            raise GanzooError(
+                f'{where}: {place}: its runs are not evaluated during training; add to `set` "evaluate.every=STEPS"'
             )
 
 
@@ -138,6 +153,7 @@ class _Runner:
         tasks, measured = [], set[str]()
         for cell in self._chosen(only):
             recipe = read_recipe(self.bench.recipe(cell), self.bench.changes(cell, self.places))
+            check_evaluations(self.bench, cell.row, recipe)
             measured.update(part.component.name for part in recipe.metrics)
             sets = read_sets(self.bench, recipe, self.places)
             record = record_of(self.records, cell)

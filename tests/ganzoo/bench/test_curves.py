@@ -34,7 +34,8 @@ def test_a_records_history_is_that_of_its_log(tmp_path: Path) -> None:
 
 
 def test_a_value_that_a_run_does_not_have_does_not_make_it_outdated_for_ever(tmp_path: Path, runs: Runs) -> None:
-    bench = spec(tmp_path, seeds=[0], curves=[{"value": "fid_AB", "label": "FID"}])
+    every = ["train.steps=2", "evaluate.every=1"]
+    bench = spec(tmp_path, seeds=[0], set=every, curves=[{"value": "other_AB", "label": "other"}])
     for _ in range(2):
         run_bench(bench, Places(tmp_path / "runs"), jobs=1)
     assert runs.names == ["one-seed0", "two-seed0"]

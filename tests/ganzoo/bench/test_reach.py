@@ -81,7 +81,7 @@ def test_a_run_that_was_not_evaluated_as_now_is_trained_again(tmp_path: Path, ru
     write_recipe(tmp_path, evaluate={"every": 0, "best": None})
     reach = {"value": "cycle_l1_AB", "at": 1000, "better": "less"}
     places, words = Places(tmp_path / "runs"), {"seeds": [0], "reach": reach}
-    run_bench(read_spec(write_spec(tmp_path, **words)), places, jobs=1)
+    run_bench(read_spec(write_spec(tmp_path, seeds=[0])), places, jobs=1)
     for every, times in ((1, 2), (1, 2), (2, 3)):
         changes = ["train.steps=2", f"evaluate.every={every}"]
         run_bench(read_spec(write_spec(tmp_path, **words, set=changes)), places, jobs=1)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from ganzoo.utils.console import Console
 from tests.support.bench_records import Runs, make, replace_run_command, spec
 from tests.support.command_line import Run, refusal
 
+CURVES = [{"value": "cycle_l1_AB", "label": "cycle"}]
 UNTRANSLATED = ["method=untranslated", "networks=null", "train.steps=0", "train.ema=0"]
 
 
@@ -97,14 +99,38 @@ def test_mistakes_are_reported_before_anything_is_run(tmp_path: Path, runs: Runs
     assert "cylce" in run("bench", str(bench.file))[2]
     assert "there is no row 'three'" in run("bench", str(bench.file), "--only", "three")[2]
     columns = [{"value": "cycle_l1_AB", "label": "cycle"}, {"value": "swd_AB", "label": "SWD"}]
-    unmeasured = spec(tmp_path, columns=columns)
-    assert "columns: swd_AB: no row measures the metric 'swd'; add to" in run("bench", str(unmeasured.file))[2]
+    every, reach = ["train.steps=2", "evaluate.every=1"], {"value": "swd_AB", "at": 1, "better": "less"}
+    for place, words in (
+        ("columns", {"columns": columns}),
+        ("curves", {"curves": columns, "set": every}),
+        ("reach", {"reach": reach, "set": every}),
+    ):
+        error = run("bench", str(spec(tmp_path, **words).file))[2]
+        assert f"{place}: swd_AB: no row measures the metric 'swd'; add to" in error
     prepare = {"bank": {"command": "bank build x -o {root}/bank", "makes": "{root}/bank"}}
     unknown = spec(tmp_path, set=["train.steps=2", "data.root={data}/x"], prepare=prepare)
     assert "--data FOLDER" in run("bench", str(unknown.file))[2]  # and not that the preparation failed
     assert runs.names == []
     (tmp_path / "page.md").write_text("nothing")
     assert "the markers <!-- spec table -->" in run("table", str(spec(tmp_path).file), "--write")[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"checkpoint": "best"}, 'checkpoint best: its runs have none; add to `set` "evaluate.best=min NAME"'),
+        ({"curves": CURVES}, 'curves: its runs are not evaluated during training; add to `set` "evaluate.every=STEPS"'),
+        ({"reach": {"value": "cycle_l1_AB", "at": 1, "better": "less"}}, "reach: its runs are not evaluated during"),
+    ],
+)
+def test_what_the_training_of_a_row_lacks_is_reported_before_it(
+    tmp_path: Path, runs: Runs, run: Run, words: dict[str, Any], message: str
+) -> None:
+    untrained = {"label": "Untrained", "recipe": "tiny.yaml", "set": UNTRANSLATED}
+    rows = {"untrained": untrained, "one": {"label": "One", "recipe": "tiny.yaml"}}
+    bench = spec(tmp_path, rows=rows, **words)
+    assert f"spec.yaml: rows.one: {message}" in run("bench", bench.file, "--root", tmp_path / "runs")[2]
+    assert runs.names == []
 
 
 def test_a_preparation_runs_once_and_its_failure_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
