@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -36,14 +37,17 @@ from ganzoo.bench.records import (
 )
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.staleness import ImageChecksums, SetSource, plugin_code, read_sets, stale
-from ganzoo.errors import GanzooError
+from ganzoo.errors import BusyError, GanzooError
 from ganzoo.plugins import plugins
 from ganzoo.provenance.record import Record
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
-from ganzoo.utils.atomic import lock_file, wait_for_lock
+from ganzoo.utils.atomic import ProcessLock, lock_file, wait_for_lock
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import present_time, write_text
+
+PAUSE = 5.0
+"""Seconds until a preparation is tried again whose result another process is making."""
 
 
 def check_rows(bench: Bench, only: Sequence[str]) -> None:
@@ -219,7 +223,8 @@ class _Runner:
 def prepare(bench: Bench, places: Places, run_command: RunCommand, console: Console) -> None:
     """Run each preparation whose result is missing, or that was last completed with another command.
 
-    Raises GanzooError with the last line of a preparation that fails.
+    Later ones whose commands name its result are then run too. What another process prepares is waited for. Raises
+    GanzooError with the last line of a preparation that fails.
 
     Args:
         bench: the table.
@@ -227,20 +232,38 @@ def prepare(bench: Bench, places: Places, run_command: RunCommand, console: Cons
         run_command: a function that runs a command of ganzoo in a child process.
         console: prints the names of the preparations that are run.
     """
-    for name, one in bench.spec.prepare.items():
-        command = bench.filled(one.command, places)
-        note = places.root / bench.name / f".{name}.made"  # written at the end: an interrupted preparation runs again
+    # A note is written at the end: an interrupted preparation runs again.
+    notes = {name: places.root / bench.name / f".{name}.made" for name in bench.spec.prepare}
+    for number, (name, one) in enumerate(bench.spec.prepare.items(), 1):
+        command, result, note = bench.filled(one.command, places), bench.filled(one.makes, places), notes[name]
+        waiting = f"{bench.name}: preparing {name}: another process does it already; waiting for it"
         # Another shard may be making it. The command may lock .NAME.lock itself, to build the folder NAME.
-        with wait_for_lock(note.with_name(f"{note.name}.lock")):
-            made = Path(bench.filled(one.makes, places)).exists()
-            if made and note.is_file() and note.read_bytes() == command.encode():
+        with _lock_or_wait(note.with_name(f"{note.name}.lock"), console, waiting):
+            if Path(result).exists() and note.is_file() and note.read_bytes() == command.encode():
                 continue
+            for other, later in [*bench.spec.prepare.items()][number:]:
+                if result in bench.filled(later.command, places):
+                    notes[other].unlink(missing_ok=True)
             console.say(f"{bench.name}: preparing {name}")
             done = run_command(bench.words(one.command, places), dict(os.environ))
+            if done.returncode == BusyError.exit_code:  # such as of the command of a bench that was killed
+                console.say(waiting)
+            while done.returncode == BusyError.exit_code:
+                time.sleep(PAUSE)
+                done = run_command(bench.words(one.command, places), dict(os.environ))
             if done.returncode:
                 raise GanzooError(f"{bench.file}: prepare.{name}: {last_line(done)}")
             note.parent.mkdir(parents=True, exist_ok=True)
             write_text(note, command)
+
+
+def _lock_or_wait(file: Path, console: Console, waiting: str) -> ProcessLock:
+    """Lock a file; if another process has the lock, print ``waiting`` and wait."""
+    try:
+        return lock_file(file, "")
+    except BusyError:
+        console.say(waiting)
+        return wait_for_lock(file)
 
 
 def job_environments(jobs: int) -> list[dict[str, str]]:

@@ -232,3 +232,21 @@ def test_a_preparation_by_another_command_or_an_interrupted_one_runs_again(tmp_p
         prepare = {"bank": {"command": f"bank build {size}", "makes": "{root}/bank"}}
         runner.prepare(spec(tmp_path, prepare=prepare), places, call, Console(quiet=True))
     assert called == ["bank build 1", "bank build 2"]
+
+
+def test_a_preparation_runs_again_after_one_whose_result_it_reads(tmp_path: Path) -> None:
+    called: list[str] = []
+
+    def call(words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        called.append(words[0])
+        (tmp_path / "runs/spec" / words[0]).mkdir(parents=True, exist_ok=True)
+        return subprocess.CompletedProcess(words, 0, "", "")
+
+    commands = {"masks": "masks", "bank": "bank {root}/masks/x", "other": "other"}
+    prepare = {name: {"command": one, "makes": f"{{root}}/{name}"} for name, one in commands.items()}
+    for _ in range(2):
+        runner.prepare(spec(tmp_path, prepare=prepare), Places(tmp_path / "runs"), call, Console(quiet=True))
+    assert called == ["masks", "bank", "other"]
+    (tmp_path / "runs/spec/masks").rmdir()
+    runner.prepare(spec(tmp_path, prepare=prepare), Places(tmp_path / "runs"), call, Console(quiet=True))
+    assert called[3:] == ["masks", "bank"]

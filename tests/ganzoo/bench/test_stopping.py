@@ -18,7 +18,8 @@ from ganzoo.bench.children import ChildProcesses
 from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import BusyError
-from ganzoo.utils.atomic import lock_file
+from ganzoo.utils.atomic import ProcessLock, lock_file
+from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import JsonLines
 from tests.support.bench_records import Runs, replace_run_command, write_spec
 from tests.support.command_line import refusal
@@ -88,6 +89,30 @@ def test_a_run_that_crashes_is_a_failure_and_stops_no_other_run(
     assert "another process is training this run" in refusal(
         runner.run, spec(tmp_path), Places(tmp_path / "runs"), jobs=1
     )
+
+
+def test_a_preparation_that_another_process_makes_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes = [BusyError.exit_code, BusyError.exit_code, 0]
+    write_recipe(tmp_path)
+    bench = read_spec(write_spec(tmp_path, prepare={"bank": {"command": "bank build", "makes": "{root}/bank"}}))
+    waiting = "spec: preparing bank: another process does it already; waiting for it\n"
+    monkeypatch.setattr(runner, "PAUSE", 0)
+
+    def call(words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(words, codes.pop(0), "", "ganzoo: busy")
+
+    runner.prepare(bench, Places(tmp_path / "runs"), call, Console())
+    assert capsys.readouterr().out == f"spec: preparing bank\n{waiting}"
+    held: list[ProcessLock] = []
+    other = threading.Thread(target=lambda: held.append(lock_file(tmp_path / "runs/spec/.bank.made.lock", "")))
+    other.start()
+    other.join()
+    threading.Timer(0.5, held[0].release).start()
+    codes.append(0)
+    runner.prepare(bench, Places(tmp_path / "runs"), call, Console())
+    assert capsys.readouterr().out == f"{waiting}spec: preparing bank\n" and not codes
 
 
 def test_a_command_is_terminated_by_an_interrupt_and_none_starts_after_stop_all(
