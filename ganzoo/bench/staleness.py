@@ -12,6 +12,7 @@ from typing import Any
 
 from ganzoo.bench.matrix import distance_name
 from ganzoo.bench.spec import Bench, Places
+from ganzoo.data.sampler import image_counts
 from ganzoo.data.types import SPLITS
 from ganzoo.engine.start import SETTING as START
 from ganzoo.engine.start import find_start
@@ -28,21 +29,29 @@ from ganzoo.utils.core_yaml import flow, load_yaml
 
 
 class ImageChecksums:
-    """Computes checksums of the images of data sets, and remembers them."""
+    """Computes checksums of the images of data sets, and remembers them, and which data sets have test images."""
 
     def __init__(self) -> None:
-        self._keys: dict[str, dict[str, str]] = {}
+        self._found: dict[str, tuple[dict[str, str], bool]] = {}
 
     def of(self, recipe: Recipe) -> dict[str, str]:
         """Return the checksum of a recipe's images in each split; empty if they cannot be read on this machine."""
+        return self._read(recipe)[0]
+
+    def has_test_images(self, recipe: Recipe) -> bool:
+        """Return whether there are test images of each domain; False if they cannot be read on this machine."""
+        return self._read(recipe)[1]
+
+    def _read(self, recipe: Recipe) -> tuple[dict[str, str], bool]:
         where = str(recipe.data.resolved())
-        if where not in self._keys:
+        if where not in self._found:
             try:
                 dataset = recipe.data.make()
-                self._keys[where] = {split: data_key(dataset, split, recipe.data) for split in SPLITS}
+                keys: dict[str, str] = {split: data_key(dataset, split, recipe.data) for split in SPLITS}
+                self._found[where] = keys, all(image_counts(dataset, "test").values())
             except Exception:  # a plugin's data set may raise anything; unreadable images count as missing
-                self._keys[where] = {}
-        return self._keys[where]
+                self._found[where] = {}, False
+        return self._found[where]
 
 
 def stale(
@@ -63,7 +72,7 @@ def stale(
     changes = [] if record.recipe_key == recipe_key(recipe) else ["recipe"]
     if record.cell.get("prepared", "") != bench.prepared:
         changes.append("preparation")
-    if record.status == "ok" and record.metrics != metrics_of(recipe):
+    if record.status == "ok" and (record.metrics != metrics_of(recipe) or _other_draws(record, recipe)):
         changes.append("metrics")
     if record.status == "ok" and record.checkpoint != shown_checkpoint(bench, recipe):
         changes.append("checkpoint")
@@ -73,8 +82,8 @@ def stale(
     now, trained = plugin_code(recipe, sets), training_plugins(recipe)
     plugins = [name for one in record.trained_by for name in _changed_plugins(one.plugins, trained)]
     changes += [f"plugin {name}" for name in dict.fromkeys([*_changed_plugins(record.plugins, now), *plugins])]
-    images = [record.data.keys, *(one.images for one in record.trained_by)]
-    changes += ["images"] if any(_images_changed(one, checksums.of(recipe)) for one in images) else []
+    trained_on_others = any(_images_changed(one.images, checksums.of(recipe)) for one in record.trained_by)
+    changes += ["images"] if trained_on_others or _measured_on_others(record, recipe, checksums) else []
     return [*changes, *([START] if _start_changed(record.trained_by, recipe) else [])]
 
 
@@ -111,10 +120,11 @@ def same_training(bench: Bench, sessions: Sequence[Session], recipe: Recipe, che
 
 
 def same_measurement(record: Record, recipe: Recipe, checksums: ImageChecksums) -> bool:
-    """Return whether a record was measured as it would be now: with the same plugins' code and images."""
+    """Return whether a record was measured as it would be now: with the same plugins' code, images and intervals."""
     return not (
         _changed_plugins(record.plugins, plugin_code(recipe, {}))
-        or _images_changed(record.data.keys, checksums.of(recipe))
+        or _measured_on_others(record, recipe, checksums)
+        or _other_draws(record, recipe)
     )
 
 
@@ -157,6 +167,18 @@ def _start_changed(sessions: Iterable[Session], recipe: Recipe) -> bool:
 def _images_changed(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
     """Return whether the checksum of a split differs; False if the images are not on this machine."""
     return any(now and now.get(split) != key for split, key in before.items())
+
+
+def _measured_on_others(record: Record, recipe: Recipe, checksums: ImageChecksums) -> bool:
+    """Return whether a record is of images that were changed, or of validation images and there are test images now."""
+    by_validation = record.split == "validation" and checksums.has_test_images(recipe)
+    return by_validation or _images_changed(record.data.keys, checksums.of(recipe))
+
+
+def _other_draws(record: Record, recipe: Recipe) -> bool:
+    """Return whether the intervals of metric values are of another number of draws; 0 means that there are none."""
+    measured = [one for one in record.about.values() if "sets" not in one and "reach" not in one]
+    return any(one.get("bootstrap", 0) != recipe.evaluate.bootstrap for one in measured)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pytest
 from ganzoo.bench.records import read_bench_records
 from ganzoo.bench.spec import Bench
 from ganzoo.bench.staleness import ImageChecksums, stale
+from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.provenance.fingerprint import code_key
 from ganzoo.recipe.reader import read_recipe
 from tests.support.bench_records import Runs, make, replace_run_command, spec
@@ -141,6 +142,38 @@ def test_a_table_whose_test_images_are_removed_shows_the_values_on_validation_im
     found = make(bench)
     assert {one["split"] for one in found} == {"validation"}
     assert make(bench) == found
+
+
+def test_runs_are_measured_on_test_images_that_were_added(tmp_path: Path, runs: Runs, run: Run) -> None:
+    bench = spec(tmp_path, seeds=[0], set=["train.steps=2", "data.validation=0.34"])
+    for domain in "AB":
+        (tmp_path / f"images/test{domain}").rename(tmp_path / f"test{domain}")
+    found = make(bench)
+    assert {one["split"] for one in found} == {"validation"}
+    (tmp_path / "testA").rename(tmp_path / "images/testA")  # those of B are still missing
+    assert make(bench) == found and len(runs.names) == 2
+    (tmp_path / "testB").rename(tmp_path / "images/testB")
+    assert "outdated: changed since it was run: images" in run("table", str(bench.file))[1]
+    again = make(bench)
+    assert {one["split"] for one in again} == {"test"}
+    assert [one["weights"] for one in again] == [one["weights"] for one in found]
+    assert make(bench) == again and len(runs.names) == 4
+
+
+def test_another_number_of_draws_is_measured_again(tmp_path: Path, runs: Runs) -> None:
+    steps = ["train.steps=2", "evaluate.every=1"]
+    words = {"seeds": [0], "reach": {"value": "cycle_l1_AB", "at": 1000, "better": "less"}}
+    found = make(spec(tmp_path, **words, set=steps))
+    bench = spec(tmp_path, **words, set=[*steps, "evaluate.bootstrap=9"])
+    again = make(bench)
+    assert [one["about"]["cycle_l1_AB"].get("bootstrap") for one in [*found, *again]] == [None, None, 9, 9]
+    assert [one["weights"] for one in again] == [one["weights"] for one in found]
+    bench.records.unlink()
+    evaluate_targets([tmp_path / "runs/spec/tiny/one-seed0"], bootstrap=5)
+    assert make(bench) == again
+    count = len(runs.names)
+    assert make(bench) == again and len(runs.names) == count
+    assert make(spec(tmp_path, **words, set=steps)) == found
 
 
 def test_a_run_with_unknown_sessions_is_put_aside(tmp_path: Path, runs: Runs) -> None:
