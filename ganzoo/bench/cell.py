@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +20,8 @@ from ganzoo.errors import BusyError, GanzooError, SettingsChangedError
 from ganzoo.provenance.fingerprint import code_key, recipe_key
 from ganzoo.provenance.record import Record, Session, parse_record
 from ganzoo.recipe.schema import Recipe
+from ganzoo.report.run_log import RunLog
+from ganzoo.utils.core_yaml import flow
 from ganzoo.utils.jsonl import JsonLines
 
 STOPPED = {*(-number for number in (1, 2, 15)), *(128 + number for number in (1, 2, 15))}
@@ -46,12 +49,14 @@ def record_cell(
     *,
     run_command: RunCommand,
     wait_for: Callable[[Path], bool],
+    say: Callable[[str], None],
     variables: Mapping[str, str],
 ) -> Record:
     """Run a cell and return its record; if the run fails, the record says why.
 
     An existing run is resumed. If it was trained with other code, settings or images, it is renamed and trained again
-    from the start; if it was only measured differently, it is measured again.
+    from the start; if it was only measured differently, it is measured again. A run trained where the precision
+    ``auto`` meant another one is measured if it is finished; else it fails, and stays as it is.
 
     Args:
         bench: the table.
@@ -61,6 +66,7 @@ def record_cell(
         checksums: the checksums of the images of data sets.
         run_command: a function that runs a command of ganzoo in a child process.
         wait_for: a function that waits until no process holds a lock, and returns whether one did.
+        say: a function that prints a line.
         variables: environment variables besides this process's own.
 
     Raises GanzooError if a signal stopped the run, and BusyError if another process trains it; both leave no record.
@@ -68,6 +74,9 @@ def record_cell(
     folder, checkpoint = folder_of(bench, cell, recipe, places), shown_checkpoint(bench, recipe)
     name = ["--name", cell.name, "--root", str(folder.parents[1])]
     train = ["run", str(bench.recipe(cell)), *bench.changes(cell, places), *name]
+    # A run that was not resumed has the settings of evaluations of a time before.
+    settings = flow(recipe.resolved()["evaluate"])
+    measure = ["evaluate", str(folder), "--checkpoint", checkpoint, "--set", f"evaluate={settings}"]
     environment = {**os.environ, **variables}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -88,13 +97,21 @@ def record_cell(
     resumes = sessions is not None and same_training(bench, sessions, recipe, checksums)
     results = JsonLines(folder / "results.jsonl")
     earlier = [*results]
+    again = f"{cell.name}: put aside and trained again from the start"
+    if not resumes:
+        say(f"{again}: its length, plugins, images or evaluations have changed, or it is of another version of ganzoo")
     done = run(*train) if resumes else run(*train, "--fresh")
     if done.returncode == SettingsChangedError.exit_code:
-        done = run(*train, "--fresh")
+        log = RunLog(folder)
+        if not _has_other_precision(log, recipe, last_line(done)):
+            say(f"{again}: {last_line(done)}")
+            done = run(*train, "--fresh")
+        elif any(one.get("event") == "finished" for one in log.last_session):
+            done = run(*measure)
     record = _matching_record(results, checkpoint, recipe)
     if done.returncode == 0 and not (record and same_measurement(record, recipe, checksums)):
         earlier = [*results]
-        done = run("evaluate", str(folder), "--checkpoint", checkpoint)
+        done = run(*measure)
         record = _matching_record(_new_lines(earlier, results), checkpoint, recipe)
     if done.returncode:  # an earlier record does not say what failed now; a new one has the reason, or is complete
         record = _matching_record(_new_lines(earlier, results), checkpoint, recipe)
@@ -104,6 +121,18 @@ def record_cell(
         return record.model_copy(update={"cell": place})
     why = last_line(done) if done.returncode else "its recipe was edited while the table was run; run it again"
     return Record.of_failure(recipe, cell.name, why, place)
+
+
+def _has_other_precision(log: RunLog, recipe: Recipe, refused: str) -> bool:
+    """Return whether nothing changed since a run was trained but what ``train.precision: auto`` means on the machine.
+
+    Args:
+        log: the run's log.
+        recipe: the cell's recipe.
+        refused: why the run cannot be resumed, which names all that changed.
+    """
+    same_setting = log.section("train").get("precision") == recipe.train.precision
+    return same_setting and bool(re.search(r": train\.precision: \w+ \S+ \w+ \(", refused))
 
 
 def _trained_sessions(folder: Path) -> list[Session] | None:

@@ -184,6 +184,7 @@ class _Runner:
                 self.checksums,
                 run_command=self.children.run,
                 wait_for=lambda lock: self.children.wait_for(lock, lambda: self.console.say(waiting)),
+                say=self.console.say,
                 variables=variables,
             )
         finally:

@@ -37,7 +37,8 @@ class Runs:
     def __call__(self, words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         if words[0] == "evaluate":
             self.names.append(f"evaluate {Path(words[1]).name}")
-            evaluate_targets([Path(words[1])], checkpoint=words[words.index("--checkpoint") + 1])
+            checkpoint, changes = words[words.index("--checkpoint") + 1], words[words.index("--set") + 1 :]
+            evaluate_targets([Path(words[1])], checkpoint=checkpoint, changes=changes)
             return subprocess.CompletedProcess(words, 0, "", "")
         changes = [one for one in words[2:] if "=" in one]
         name, root = words[words.index("--name") + 1], words[words.index("--root") + 1]

@@ -176,6 +176,35 @@ def test_another_number_of_draws_is_measured_again(tmp_path: Path, runs: Runs) -
     assert make(spec(tmp_path, **words, set=steps)) == found
 
 
+def test_a_run_trained_where_auto_is_another_precision_is_measured_or_stays(
+    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ganzoo.engine.precision.bf16_instructions", lambda: ["amx_bf16"])
+    auto, folder = ["train.steps=2", "train.precision=auto"], tmp_path / "runs/spec/tiny"
+    (first, _) = make(spec(tmp_path, seeds=[0], set=auto))
+    monkeypatch.setattr("ganzoo.engine.precision.bf16_instructions", list)
+    del runs.names[:]
+    columns = [{"value": "identity_l1_AB", "label": "identity"}]
+    changed = [*auto, "evaluate.metrics=[identity_l1]"]
+    (found, _) = make(spec(tmp_path, seeds=[0], set=changed, columns=columns))
+    assert runs.names[:2] == ["one-seed0", "evaluate one-seed0"] and found["status"] == "ok"
+    assert (found["weights"], [*found["values"]]) == (first["weights"], ["identity_l1_AB", "identity_l1_BA"])
+    make(spec(tmp_path, seeds=[0], set=changed, columns=columns))
+    assert len(runs.names) == 4  # nothing is outdated
+    events = folder / "one-seed0/events.jsonl"
+    events.write_text("".join(line for line in events.open() if '"finished"' not in line))
+    (found, _) = make(spec(tmp_path, seeds=[0], set=auto))
+    assert found["status"] == "failed" and "train.precision: bf16 → fp32" in found["why"]
+    assert {one["status"] for one in make(spec(tmp_path, seeds=[0], set=[*auto, "train.precision=bf16"]))} == {"ok"}
+    assert not [*folder.glob("*.before-*")]
+    capsys.readouterr()
+    make(spec(tmp_path, seeds=[0], set=["train.steps=2", "train.precision=fp32"]))  # that is another recipe
+    assert len([*folder.glob("*.before-*")]) == 2
+    reason = "one-seed0: put aside and trained again from the start: "
+    (line,) = (one for one in capsys.readouterr().out.splitlines() if one.startswith(reason))
+    assert "train.precision: bf16 → fp32" in line
+
+
 def test_a_run_with_unknown_sessions_is_put_aside(tmp_path: Path, runs: Runs) -> None:
     bench = spec(tmp_path, seeds=[0])
     make(bench)
