@@ -179,5 +179,5 @@ def test_two_processes_run_a_table_with_one_preparation(tmp_path: Path) -> None:
     ]
     said = [process.communicate()[0] for process in started]
     assert [process.returncode for process in started] == [0, 0]
-    assert "".join(said).count("spec: preparing first") == 1
+    assert "".join(said).count("spec: preparing first\n") == 1
     assert not missing_cells(bench, read_bench_records(bench))
