@@ -28,7 +28,8 @@ class Contextual(Loss):
     For each image, class and scale, the nearest bank patches of all windows of the class are retrieved, and each window
     is compared with all retrieved patches. A window belongs to each class that has at least ``share`` of its pixels,
     and to the background if pixels without a class have that share. A class without patches in the bank uses the
-    background's. The terms are summed and divided by the number of images.
+    background's; pixels of classes above the bank's largest number count as pixels without a class. The terms are
+    summed and divided by the number of images.
 
     Args:
         bank: folder of the bank, from ``ganzoo bank build``.

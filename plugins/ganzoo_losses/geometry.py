@@ -26,7 +26,7 @@ class Geometry(Loss):
     ``losses: {turned: {loss: geometry, of: {image: real_A, translation: fake_B}, weight: 20}}``. A translation that
     keeps the scene commutes with T; one that invents or moves things does so only by chance. It costs one more pass
     through the generator, or two with styles. Masks of the image are turned with it; random draws, such as styles, are
-    those of x.
+    those of x. UNIT's noise is only in T(G(x)), so that with UNIT the term is not 0 where the scene is kept.
 
     GcGAN's released code adds the same difference turned back, and each of the two has a target without gradient, so
     that together they have this one's gradient: its weight of 10 · 2 is 20 here. It also has a second discriminator,

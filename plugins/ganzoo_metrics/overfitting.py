@@ -21,7 +21,8 @@ class Overfitting(Metric):
     rates them as generated ones. It is also 0 if the discriminator does not distinguish generated images from training
     images. Real images are those of the evaluated split, as many as there are of the source domain; of the training
     images as many are used as there are real ones. The discriminator sees whole images, without augmentation or noise,
-    but masked if the role ``discriminator`` has a masker; D is the mean of its logits.
+    but masked if the role ``discriminator`` has a masker; D is the mean of its logits. So values of a discriminator
+    with a branch for each domain, as StarGAN v2's, say nothing.
     """
 
     method: Method

@@ -44,7 +44,7 @@ class SimGAN(Method):
         refiner_updates: K_g, the number of updates of the refiner for each one of the discriminator.
         discriminator_updates: K_d, the number of updates of the discriminator for each one of the refiner; one of the
             two must be 1.
-        pretrain_refiner: number of steps at the start that train the refiner alone.
+        pretrain_refiner: number of steps at the start that train the refiner alone; it is trained in each K_d-th step.
         pretrain_discriminator: number of steps after them that train the discriminator alone.
 
     Raises GanzooError if K_g and K_d are both above 1.
