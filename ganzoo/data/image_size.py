@@ -30,6 +30,8 @@ def image_size(path: ImageFile) -> tuple[int, int]:
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Return the width and height that an open image has once it is upright."""
+    if ORIENTATION in getattr(image, "tag_v2", ()):  # a TIFF file, of which Pillow gives the upright size
+        return image.size
     lying = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
     return (image.height, image.width) if lying else image.size
 

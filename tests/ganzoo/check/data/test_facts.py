@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.check.data.facts import array_facts, image_facts, plane_facts, read_files
+from ganzoo.check.data.facts import array_facts, header_facts, image_facts, plane_facts, read_files
+from ganzoo.data.image_size import image_size
 from ganzoo.errors import GanzooError
 from tests.support.random_images import noise, save, save_unsigned
 
@@ -30,14 +31,18 @@ def test_a_large_jpeg_is_reduced_but_has_its_own_size_and_the_same_copy(tmp_path
     assert np.abs(jpeg.copy.astype(int) - png.copy).mean() < 3
 
 
-def test_an_image_is_compared_upright(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_an_image_is_compared_upright(tmp_path: Path, suffix: str) -> None:
     upright = Image.fromarray(noise(6, 9, 3)).resize((90, 60), Image.Resampling.BICUBIC)
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise by 90°
-    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
+    file = tmp_path / f"turned.{suffix}"
+    upright.transpose(Image.Transpose.ROTATE_90).save(file, exif=exif)
     upright.save(tmp_path / "upright.png")
-    turned, plain = image_facts(tmp_path / "turned.png"), image_facts(tmp_path / "upright.png")
-    assert turned.size == plain.size == (90, 60)
+    turned, plain = image_facts(file), image_facts(tmp_path / "upright.png")
+    header = header_facts(file)
+    assert header and header[0] == turned.size == plain.size == (90, 60)
+    assert image_size(file) == (60, 90)
     np.testing.assert_array_equal(turned.copy, plain.copy)
 
 
