@@ -16,6 +16,7 @@ from ganzoo.data.image_io import open_content, unreadable
 from ganzoo.errors import GanzooError, MissingResourceError, one_line
 
 if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
@@ -75,7 +76,7 @@ class VideoReader:
         """The average number of frames per second."""
         self.time_base = self._stream.time_base or 1 / self.rate
         """The unit of the frames' times, in seconds."""
-        self.offset = start_of([self._stream, *container.streams.audio])
+        self.offset = start_of([self._stream, *sound_of(container)])
         """The time in seconds that counts as the beginning: recordings of broadcasts begin at any time."""
         self._position = 0
         self._turned = False
@@ -97,7 +98,7 @@ class VideoReader:
         """
         announced = Fraction(self._container.duration or 0, 1_000_000)
         read = max(self._position * self.time_base, sound_end)
-        others = len(self._container.streams) > len(self._container.streams.video) + len(self._container.streams.audio)
+        others = len(self._container.streams) > len(self._container.streams.video) + len(sound_of(self._container))
         if announced - read > LONGEST_GAP and not others:
             raise GanzooError(
                 f"{self.path}: it ends at {float(read):.1f} of {float(announced):.1f} s; copy it again or repair it"
@@ -165,6 +166,11 @@ class VideoReader:
         """Width of a pixel divided by its height, in the frames read so far, which are upright."""
         stored = Fraction(self._stream.sample_aspect_ratio or 1)
         return 1 / stored if self._turned else stored
+
+
+def sound_of(container: InputContainer) -> list[AudioStream]:
+    """Return the streams of sound in an open file whose codec FFmpeg knows; others can be neither read nor copied."""
+    return [one for one in container.streams.audio if one.codec_context is not None]
 
 
 def start_of(streams: list[Any]) -> Fraction:

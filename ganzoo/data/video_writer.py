@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ganzoo.data.video_reader import VideoReader, open_container
+from ganzoo.data.video_reader import VideoReader, open_container, sound_of
 from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
@@ -123,11 +123,12 @@ class VideoWriter:
         self._resources = ExitStack()
         try:
             self._sound = self._resources.enter_context(open_container(reader.path))
+            self._tracks = sound_of(self._sound)
             kind = CONTAINERS[form.suffix]
             options = {"movflags": "+faststart"} if kind in ("mp4", "mov") else {}
             self._file = av.open(f"file:{path}", "w", format=kind, options=options)
             self._resources.callback(self._file.close)
-            for stream in self._sound.streams.audio:
+            for stream in self._tracks:
                 name = stream.codec_context.codec.canonical_name
                 if name not in self._file.supported_codecs:
                     raise GanzooError(
@@ -139,6 +140,8 @@ class VideoWriter:
             raise
         self.sound_end = Fraction(0)
         """When the copied sound ends, in seconds."""
+        self.left_out = len(self._tracks) < len(self._sound.streams.audio)
+        """Whether a track of sound is not copied, as FFmpeg does not know its codec."""
         self.padded = False
         """Whether a side was odd, so that a row or column was repeated."""
         self._stream: VideoStream | None = None
@@ -195,7 +198,7 @@ class VideoWriter:
         stream.codec_context.sample_aspect_ratio = self._reader.pixel_shape
         if codec.pixels == "yuv420p":  # 1: BT.709, 1: studio range
             stream.colorspace = stream.color_primaries = stream.color_trc = stream.color_range = 1
-        copies = {one.index: self._file.add_stream_from_template(one) for one in self._sound.streams.audio}
+        copies = {one.index: self._file.add_stream_from_template(one) for one in self._tracks}
         self._packets = self._sound_packets(copies)
         self._next = next(self._packets, None)
         return stream
@@ -204,7 +207,7 @@ class VideoWriter:
         """Yield the packets of the sound for the written file, each with its time in seconds."""
         if not copies:
             return
-        for packet in self._sound.demux(*self._sound.streams.audio):
+        for packet in self._sound.demux(*self._tracks):
             if packet.dts is None:  # the end of a stream
                 continue
             shift = round(self._reader.offset / packet.time_base)

@@ -29,6 +29,7 @@ class Summary:
         tiled: the number of images and frames that were translated by tiles.
         sides: the sides of those tiles, in pixels.
         padded: the videos that have a row or column more than their frames, as their codec needs even sides.
+        muted: the videos that lack a track of sound, as FFmpeg does not know its codec.
     """
 
     failed: dict[int, str] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Summary:
     sides: set[int] = field(default_factory=set)
     videos: dict[int, int] = field(default_factory=dict)
     padded: set[int] = field(default_factory=set)
+    muted: set[int] = field(default_factory=set)
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as plain data for other processes."""
@@ -54,7 +56,7 @@ class Summary:
         for part in parts:
             whole.failed |= dict(part["failed"])
             whole.videos |= dict(part["videos"])
-            for name in ("files_failed", "scaled", "opaque", "padded", "sides"):
+            for name in ("files_failed", "scaled", "opaque", "padded", "muted", "sides"):
                 getattr(whole, name).update(part[name])
             whole.paged += part["paged"]
             whole.written += part["written"]
@@ -116,6 +118,8 @@ def report(summary: Summary, request: Request, share: Share) -> None:
         console.say(
             f"{len(summary.padded)} got a row or column more, a copy of the last one, as their codec needs even sides"
         )
+    if summary.muted:
+        console.say(f"{len(summary.muted)} lack a track of sound, as FFmpeg does not know its codec")
     if summary.tiled:
         sides = " and ".join(map(str, sorted(summary.sides)))
         why = "" if request.chosen else ", as the memory is too small for the whole"

@@ -151,6 +151,8 @@ def translate_video(work: FileWork, job: Job, steadiness: Steadiness, *, workers
         summary.scaled.add(job.number)
     if writer.padded:
         summary.padded.add(job.number)
+    if writer.left_out:
+        summary.muted.add(job.number)
 
 
 class VideoStages:

@@ -68,6 +68,12 @@ def write_video(
     return path
 
 
+def unknown_sound(path: Path) -> Path:
+    """Give the sound of an MP4 video a codec that FFmpeg does not know, as that of a phone's second track."""
+    path.write_bytes(path.read_bytes().replace(b"mp4a", b"apac").replace(b"esds", b"free"))
+    return path
+
+
 @dataclass
 class Content:
     """What is in a video: frames (N, H, W, 3), their times and durations in seconds, and the packets of the sound."""

@@ -16,7 +16,7 @@ from ganzoo.data.video_writer import CODECS, CONTAINERS, VideoWriter, video_form
 from ganzoo.errors import GanzooError, MissingResourceError
 from tests.support.command_line import refusal
 from tests.support.random_images import save
-from tests.support.videos import SAMPLES, frames_of, read_video, write_video
+from tests.support.videos import SAMPLES, frames_of, read_video, unknown_sound, write_video
 
 UNEVEN = [0, 3, 4, 9, 10, 11, 20, 22]
 """Times of frames at a variable rate."""
@@ -192,6 +192,13 @@ class TestWriting:
         source = write_video(tmp_path / "a.mkv", frames_of(2), sound="pcm_s16le")
         message = refusal(copy, source, tmp_path / "b.webm")
         assert message.endswith("its sound (pcm_s16le) does not fit into .webm files; give a name that ends in .mkv")
+
+    def test_sound_of_an_unknown_codec_is_left_out(self, tmp_path: Path) -> None:
+        source = unknown_sound(write_video(tmp_path / "a.mp4", frames_of(50), codec="libx264", pixels="yuv420p"))
+        assert copy(source, tmp_path / "b.mp4").left_out
+        content = read_video(tmp_path / "b.mp4")
+        assert len(content.frames) == 50 and content.sound == []
+        assert not copy(tmp_path / "b.mp4", tmp_path / "c.mp4").left_out
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from tests.support.command_line import Run, refusal
 from tests.support.random_images import noise, save
 from tests.support.small_networks import MUNIT_SMALL
 from tests.support.untrained_runs import write_untrained_run
-from tests.support.videos import frames_of, read_video, write_video
+from tests.support.videos import frames_of, read_video, unknown_sound, write_video
 
 GENERATOR = {"generator": "resnet", "width": 2, "blocks": 0}
 
@@ -108,6 +108,13 @@ def test_scaled_back_and_odd_sizes(run: Run, trained: Path, tmp_path: Path) -> N
     _, out, _ = run("translate", trained, source, "-o", tmp_path / "odd.mp4", "--size", 33)
     assert "1 got a row or column more, a copy of the last one, as their codec needs even sides" in out
     assert read_video(tmp_path / "odd.mp4").frames.shape == (3, 34, 44, 3)
+
+
+def test_sound_that_is_left_out_is_reported(run: Run, trained: Path, tmp_path: Path) -> None:
+    source = unknown_sound(h264(tmp_path / "in.mp4", frames_of(3)))
+    code, out, err = run("translate", trained, source, "-o", tmp_path / "out.mp4")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1:] == ["1 lack a track of sound, as FFmpeg does not know its codec"]
 
 
 def test_memory_holds_a_few_frames_however_many_there_are(
