@@ -35,6 +35,8 @@ PAGED_FORMATS = ("TIFF", "GIF", "WEBP", "PNG", "AVIF")
 """Formats whose files may have several pages or frames; further images in a JPEG file are previews."""
 _LARGEST = {"JPEG": 65500, "WEBP": 16383}
 """The largest side in pixels that a format holds."""
+_FINEST = {"JPEG": 65535, "PNG": (2**31 - 1) * 0.0254, "WEBP": 2**32 - 1, "TIFF": 2**32 - 1}
+"""The highest resolution in pixels per inch that a format holds."""
 _SUBFILE_TYPE = 254  # the TIFF tag: 1 marks a page that is a smaller copy of another one
 _SAMPLE_FORMAT = 339  # the TIFF tag: 1 unsigned, 2 signed
 _RESOLUTION = {"x": 282, "y": 283, "unit": 296}  # EXIF tags; the unit 2 is the inch
@@ -124,7 +126,7 @@ def write_image(
         path: the file; its suffix, one of ``WRITTEN`` or ``.npy``, selects the format.
         note: texts to store in a PNG file, by keyword.
         profile: ICC profile to store.
-        resolution: horizontal and vertical pixels per inch to store.
+        resolution: horizontal and vertical pixels per inch to store, if the format holds them.
         quality: 1 … 100, of JPEG and WebP; JPEG keeps colours at full resolution from 90 on, WebP at 100 all values.
 
     Raises:
@@ -142,6 +144,8 @@ def write_image(
         return
     picture, kind = image if isinstance(image, Image.Image) else _as_pillow(image, path), WRITTEN[suffix]
     options: dict[str, Any] = {"icc_profile": profile} if profile else {}
+    if resolution and max(resolution) > _FINEST[kind]:
+        resolution = None
     if resolution:
         options["dpi"] = resolution
     if kind == "PNG":

@@ -129,6 +129,19 @@ class TestWriting:
             assert "per side: give a name" in refusal(write_image, np.zeros((1, 70000), np.uint8), path)
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize(
+        ("suffix", "highest"), [(".jpg", 65535), (".png", 54_000_000), (".tif", 2**32 - 1), (".webp", 2**32 - 1)]
+    )
+    def test_a_resolution_that_the_format_cannot_hold_is_left_out(
+        self, tmp_path: Path, suffix: str, highest: int
+    ) -> None:
+        for resolution in ((highest, 300.0), (300.0, 4.0 * highest)):
+            write_image(noise(4, 4, 3), tmp_path / f"a{suffix}", resolution=resolution)
+            with Image.open(tmp_path / f"a{suffix}") as image:
+                tags = [image.getexif().get(tag) for tag in (282, 283)]
+                stored = image.info.get("dpi") if suffix in (".jpg", ".png") else tags[0] and tuple(tags)
+            assert stored == (pytest.approx(resolution, rel=1e-5) if max(resolution) == highest else None)
+
     def test_full_disk_keeps_the_old_image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = save(tmp_path / "a.png", noise(4, 4))
 
