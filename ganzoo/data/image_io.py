@@ -104,8 +104,9 @@ def from_pil(
 
 def is_deep_colour(image: Image.Image) -> bool:
     """Return whether a file that was just opened has colours of 16 bits, of which Pillow keeps 8."""
-    tiles = getattr(image, "tile", ())
-    return image.mode in ("RGB", "RGBA", "LA") and any(";16" in str(tile[3]) for tile in tiles)
+    tiles = getattr(image, "tile", ()) if image.mode in ("RGB", "RGBA", "LA") else ()
+    # those of PPM files have the codec ppm or ppm_plain, and the largest value as an argument
+    return any(";16" in str(tile[3]) or (tile[0].startswith("ppm") and tile[3][1] > 255) for tile in tiles)
 
 
 def write_image(

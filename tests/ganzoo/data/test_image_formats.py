@@ -86,6 +86,14 @@ class TestModes:
         path = save_unsigned(tmp_path / "u.tif", np.array([[0, 2**31, 2**32 - 1]], np.uint32))
         assert read_image(path, 1).ravel().tolist() == [0, 128, 255]
 
+    @pytest.mark.parametrize("content", [b"P6 1 1 65535 \xff\xff\0\0\0\1", b"P3 1 1 4095 4095 0 1\n"])
+    def test_deep_colours_of_ppm_files_are_refused(self, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / "a.ppm").write_bytes(content)
+        assert "Pillow reads colours of 16 bits as 8 bits" in refusal(read_image, tmp_path / "a.ppm", 3, (0, 65535))
+        assert read_image(tmp_path / "a.ppm", 3).tolist() == [[[255, 0, 0]]]
+        (tmp_path / "a.ppm").write_bytes(b"P3 1 1 255 255 0 1\n")
+        assert read_image(tmp_path / "a.ppm", 3, (0, 255)).tolist() == [[[255, 0, 1]]]
+
     def test_negative_integers(self, tmp_path: Path) -> None:
         path = save(tmp_path / "n.tif", np.array([[-5, 7]], np.int32))
         assert "negative values, down to -5; set data.range=[-5, 7]" in refusal(read_image, path, 1)
