@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -24,6 +25,9 @@ from ganzoo.utils.reading import open_regular
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+# Pillow warns of more than 89 million pixels, as large scans have; from twice as many on it raises an error
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 DRAFT_MARGIN = 2
 """A JPEG that is scaled down is decoded at no less than this many times the size that it is scaled to."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +245,16 @@ class TestBadFiles:
         path = save(tmp_path / "a.png", noise(10, 10))
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)
         assert "more than 80 pixels, maybe a decompression bomb" in refusal(read_image, path, 1)
+
+    def test_a_large_image_that_is_no_bomb_gives_no_warning(self, tmp_path: Path) -> None:
+        path = save(tmp_path / "a.png", noise(10, 10))
+        code = f"""
+            from pathlib import Path
+            from PIL import Image
+            from ganzoo.data.image_io import read_image
+            Image.MAX_IMAGE_PIXELS = 60
+            print(read_image(Path({str(path)!r}), 1).size)
+        """
+        words = [sys.executable, "-c", textwrap.dedent(code)]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)  # pytest has warnings of its own
+        assert (done.stdout, done.stderr) == ("100\n", "")
