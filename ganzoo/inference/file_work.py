@@ -115,6 +115,7 @@ class FileWork:
         with self.counting:  # threads write several at once
             self.summary.paged += bool(item.page.label)
             self.summary.written += 1
+            self.summary.begun.add(item.job.order)
         if item.scaled:
             self.summary.scaled.add(item.job.number)
         self.write_masks(item, translation)

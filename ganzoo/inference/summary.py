@@ -25,6 +25,7 @@ class Summary:
         opaque: the files whose transparency their translations lack, as their format has none.
         paged: the number of translated pages of files with several.
         written: the number of translations.
+        begun: the orders of the jobs of which a translation was written.
         videos: the number of a video → the number of its translated frames, over all masks and styles.
         tiled: the number of images and frames that were translated by tiles.
         sides: the sides of those tiles, in pixels.
@@ -38,11 +39,17 @@ class Summary:
     opaque: set[int] = field(default_factory=set)
     paged: int = 0
     written: int = 0
+    begun: set[int] = field(default_factory=set)
     tiled: int = 0
     sides: set[int] = field(default_factory=set)
     videos: dict[int, int] = field(default_factory=dict)
     padded: set[int] = field(default_factory=set)
     muted: set[int] = field(default_factory=set)
+
+    @property
+    def done(self) -> int:
+        """The number of jobs that were translated; one that is being translated counts from its first page on."""
+        return len(self.begun.difference(self.failed))
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as plain data for other processes."""
@@ -56,7 +63,7 @@ class Summary:
         for part in parts:
             whole.failed |= dict(part["failed"])
             whole.videos |= dict(part["videos"])
-            for name in ("files_failed", "scaled", "opaque", "padded", "muted", "sides"):
+            for name in ("files_failed", "scaled", "opaque", "padded", "muted", "sides", "begun"):
                 getattr(whole, name).update(part[name])
             whole.paged += part["paged"]
             whole.written += part["written"]

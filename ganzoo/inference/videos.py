@@ -146,6 +146,7 @@ def translate_video(work: FileWork, job: Job, steadiness: Steadiness, *, workers
         return
     summary = work.summary
     summary.written += 1
+    summary.begun.add(job.order)
     summary.videos[job.number] = summary.videos.get(job.number, 0) + stages.frames
     if stages.scaled:
         summary.scaled.add(job.number)

@@ -32,7 +32,7 @@ class Outcome:
 
     Args:
         folder: the folder of the translations.
-        done: the number of translations written.
+        done: the number of files translated, with each mask and style; their pages do not count.
         total: how many there will be.
         finished: whether the request has ended.
         cancelled: whether the user ended it.
@@ -83,7 +83,7 @@ def translate_request(
         return stop.is_set() or left.is_set()
 
     def watch(summary: Summary) -> bool:
-        progress.put(Outcome(outcome.folder, summary.written, outcome.total))
+        progress.put(Outcome(outcome.folder, summary.done, outcome.total))
         return not stopped()
 
     def work() -> None:
@@ -94,9 +94,9 @@ def translate_request(
                 summary, _ = translate_with(
                     translator, request.inputs, outcome.folder, save_masks=masks, watch=watch, **request.options()
                 )
-            outcome.done, outcome.finished = summary.written, True
+            outcome.done, outcome.finished = summary.done, True
             outcome.failures = [_named(line) for _, line in sorted(summary.failed.items())]
-            outcome.cancelled = stop.is_set() and summary.written + len(summary.failed) < outcome.total
+            outcome.cancelled = stop.is_set() and summary.done + len(summary.failed) < outcome.total
             outcome.files, outcome.masks = files_below(outcome.folder), files_below(folder / "masks")
             progress.put(outcome)
         except BaseException as error:

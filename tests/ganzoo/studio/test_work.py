@@ -143,6 +143,30 @@ def test_cancel_stops_before_the_next_image(home: Path, studio: Studio) -> None:
     assert len(last.files) == last.done
 
 
+def test_files_with_several_pages_count_once(home: Path, studio: Studio, tmp_path: Path) -> None:
+    frames = [Image.fromarray(pixels) for pixels in noise(5, 16, 16, 3)]
+    for name in ("a.gif", "b.gif"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    inputs = [tmp_path / "a.gif", tmp_path / "b.gif", home / "images/testA/00.png"]
+    outcome, lines = finished(studio, TranslationRequest(run_of(home, "plain"), inputs))
+    assert len(outcome.files) == 11
+    assert lines[-1] == "3 of 3 translated" and {*lines[:-1]} <= {f"translating: {i} of 3" for i in range(3)}
+
+
+def test_cancel_within_a_file_with_several_pages_is_shown(home: Path, studio: Studio, tmp_path: Path) -> None:
+    class Stop(threading.Event):
+        def is_set(self) -> bool:
+            return any(tmp_path.rglob("a-*.png"))
+
+    frames = [Image.fromarray(pixels) for pixels in noise(5, 16, 16, 3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    inputs = [tmp_path / "a.gif", *sorted((home / "images/testA").iterdir())[:2]]
+    request = TranslationRequest(run_of(home, "plain"), inputs)
+    *_, last = translate_request(studio.models, request, tmp_path / "out", Stop())
+    assert len(last.files) == 5
+    assert last.line() == "cancelled: 1 of 3 translated"
+
+
 def test_a_browser_that_leaves_does_not_keep_the_translator(home: Path, studio: Studio) -> None:
     inputs = sorted((home / "images/testA").iterdir())
     work = studio.begin("tab")
