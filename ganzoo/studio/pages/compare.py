@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from ganzoo.data.image_files import is_video
 from ganzoo.errors import GanzooError
 from ganzoo.studio.catalog import Listed
 from ganzoo.studio.request import TranslationRequest
@@ -63,6 +64,8 @@ def add_compare_tab(studio: Studio, reload: gr.Button, page: gr.Blocks) -> None:
         try:
             work = studio.begin(f"compare {request.session_hash}")
             images = studio.uploaded(uploads)
+            if video := next((one.name for one in images if is_video(one.name)), ""):
+                raise GanzooError(f"{video}: compare takes an image; translate videos in Translate")
             if not names:
                 raise GanzooError("choose runs to compare")
             pairs = [(studio.catalog.find(run), point) for run, _, point in (name.partition("\n") for name in names)]
