@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ganzoo.check.data.near_duplicates import find_near_duplicates
 from ganzoo.check.data.within_groups import size_text
 from ganzoo.data.image_io import open_file
 from ganzoo.data.types import SPLITS, ImageFile
+from ganzoo.errors import GanzooError
 
 UNBALANCED = 2.0
 """Domains are unbalanced if one has at least this many times as many images as the other."""
@@ -58,10 +60,13 @@ def _duplicate(groups: Sequence[Group], readings: Readings, places: Sequence[tup
 
 
 def _same_bytes(first: ImageFile, second: ImageFile) -> bool:
-    if isinstance(first, Path) and isinstance(second, Path):
-        return filecmp.cmp(first, second, shallow=False)
-    with open_file(first) as one, open_file(second) as other:
-        return one.read() == other.read()
+    """Return whether two files are equal; False if one of them cannot be read any more."""
+    with suppress(OSError, GanzooError):
+        if isinstance(first, Path) and isinstance(second, Path):
+            return filecmp.cmp(first, second, shallow=False)
+        with open_file(first) as one, open_file(second) as other:
+            return one.read() == other.read()
+    return False
 
 
 def partners_of_other_size(source: Source, readings: Readings) -> Iterator[Finding]:
