@@ -89,7 +89,7 @@ def lock_path(file: Path) -> Path:
     locks = cache_folder() / "benches"
     with suppress(OSError):  # where nothing can be written, nothing is locked
         locks.mkdir(parents=True, exist_ok=True)
-    return locks / f"{sha256(os.path.realpath(file).encode()).hexdigest()[:24]}.lock"
+    return locks / f"{sha256(os.fsencode(os.path.realpath(file))).hexdigest()[:24]}.lock"
 
 
 def lock_records(bench: Bench) -> ProcessLock:

@@ -240,7 +240,7 @@ def prepare(bench: Bench, places: Places, run_command: RunCommand, console: Cons
         waiting = f"{bench.name}: preparing {name}: another process does it already; waiting for it"
         # Another shard may be making it. The command may lock .NAME.lock itself, to build the folder NAME.
         with _lock_or_wait(note.with_name(f"{note.name}.lock"), console, waiting):
-            if Path(result).exists() and note.is_file() and note.read_bytes() == command.encode():
+            if Path(result).exists() and note.is_file() and note.read_bytes() == command.encode(errors="replace"):
                 continue
             for other, later in [*bench.spec.prepare.items()][number:]:
                 if result in bench.filled(later.command, places):

@@ -7,6 +7,7 @@ that writes that file. Nothing is read but the names of files, so what is missin
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -147,7 +148,7 @@ def _by_artist(paintings: Iterable[str], artist: str, most: int) -> list[str]:
 
 def _some(names: Iterable[str], most: int) -> list[str]:
     """Return at most so many of the names, the same ones each time: those with the smallest checksums."""
-    return sorted(names, key=lambda one: sha256(one.encode()).digest())[:most]
+    return sorted(names, key=lambda one: sha256(os.fsencode(one)).digest())[:most]
 
 
 def _copy(image: Path, target: Path) -> None:

@@ -133,7 +133,12 @@ def test_what_the_training_of_a_row_lacks_is_reported_before_it(
     assert runs.names == []
 
 
-def test_a_preparation_runs_once_and_its_failure_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["plain", "not-utf8-\udce9"])
+def test_a_preparation_runs_once_and_its_failure_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    tmp_path = tmp_path / name
+    tmp_path.mkdir()
     commands: list[list[str]] = []
     status = [2, 0]
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ganzoo.cli.data import prepare_command
-from ganzoo.data.downloads import GENRES, LAYOUTS, PARTS
+from ganzoo.data.downloads import GENRES, LAYOUTS, PARTS, _some
 from ganzoo.data.image_io import open_image
 from ganzoo_datasets.folders import Folders
 from ganzoo_datasets.paired import Paired
@@ -120,6 +120,12 @@ def test_wikiart_is_sorted_by_artist_and_genre(tmp_path: Path, run: Run, monkeyp
         "ukiyoe": ["Ukiyo_e_hiroshige_d.jpg"],
         "portraits": ["Realism_vincent-van-gogh_c.jpg"],
     }
+
+
+def test_names_that_are_not_utf8_are_prepared(tmp_path: Path) -> None:
+    names = ["Ukiyo_e/hiroshige_a.jpg", "Ukiyo_e/hiroshige_\udce9.jpg"]
+    assert sorted(_some(names, 2)) == names
+    assert _some(reversed(names), 1) == _some(names, 1)
 
 
 def test_the_command_knows_every_layout() -> None:
