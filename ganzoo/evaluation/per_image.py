@@ -28,7 +28,7 @@ class PerImageFile:
     Args:
         file: the file; it is replaced at each ``add``, atomically.
 
-    Raises GanzooError if it is a folder, or in a folder that does not exist.
+    Raises GanzooError if it is a folder, or in a folder that does not exist or cannot be written.
     """
 
     def __init__(self, file: Path) -> None:

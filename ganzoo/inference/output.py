@@ -101,7 +101,7 @@ def read_output(
 
     Raises:
         GanzooError: the format cannot hold the domain's images, two options contradict each other, the ending cannot be
-            part of a name, or a file is where the folder is to be.
+            part of a name, a file is where the folder is to be, or the folder cannot be written.
     """
     suffix = f".{form}" if form else domain_io.suffix
     is_file = (is_image(out.name) or is_video(out.name)) and not out.is_dir()

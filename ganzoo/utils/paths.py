@@ -54,14 +54,27 @@ def name_key(path: Path) -> str:
 
 
 def require_folder(option: str, folder: Path) -> None:
-    """Raise GanzooError, about an option of the command line, if a file is where a folder is to be made."""
+    """Raise GanzooError, about an option of the command line, unless a folder can be written, or made."""
     for one in (folder, *folder.parents):
         if os.path.exists(one) and not os.path.isdir(one):
             raise GanzooError(f"{option}: {one} is a file, not a folder; choose another folder")
+    nearest = next(filter(os.path.isdir, (folder, *folder.parents)), folder).absolute()
+    if not _is_writable(nearest):
+        raise GanzooError(
+            f"{option}: the folder {nearest} cannot be written; check its permissions or choose another folder"
+        )
 
 
 def require_file_place(option: str, file: Path) -> None:
     """Raise GanzooError, about an option of the command line, unless a file can be in this place."""
-    if file.is_dir() or not file.absolute().parent.is_dir():
-        why = "a folder" if file.is_dir() else f"the folder {file.absolute().parent} does not exist"
+    folder = file.absolute().parent
+    if file.is_dir() or not folder.is_dir():
+        why = "a folder" if file.is_dir() else f"the folder {folder} does not exist"
         raise GanzooError(f"{option} {file}: {why}; name a file in an existing folder")
+    if not file.exists() and not _is_writable(folder):
+        raise GanzooError(f"{option} {file}: the folder {folder} cannot be written; name a file in another one")
+
+
+def _is_writable(folder: Path) -> bool:
+    """Return whether files can be made in a folder, as far as its permissions say."""
+    return os.access(folder, os.W_OK | os.X_OK)

@@ -19,6 +19,7 @@ from ganzoo.inference import output
 from ganzoo.inference.files import translate_files
 from ganzoo.inference.output import FORMATS, Output, check_folders, check_masks, plan_outputs, read_output
 from tests.support.command_line import Run, refusal
+from tests.support.permissions import refuse_writing
 from tests.support.random_images import noise, save
 from tests.support.spellings import spell_otherwise
 from tests.support.untrained_runs import write_untrained_run
@@ -233,6 +234,20 @@ def test_masks_and_a_translation_in_one_file_are_refused() -> None:
     pairs = [(Path("a.png"), Path("saved/input/b.png"))]
     output = Output(Path("saved/input/b.png"), is_file=True)
     assert "as the masks" in refusal(check_masks, pairs, output, Path(), [Path("saved/input")])
+
+
+def test_a_folder_without_permission_is_refused_before_anything_is_translated(
+    run: Run, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = save(tmp_path / "in/a.png")
+    (tmp_path / "full").mkdir()
+    refuse_writing(tmp_path / "full", monkeypatch)
+    problem = f"the folder {tmp_path}/full cannot be written; check its permissions or choose another folder"
+    for out in ("full", "full/deep", "full/b.png"):
+        assert run("translate", trained, source, "-o", tmp_path / out) == (2, "", f"ganzoo: -o: {problem}\n")
+    pairs, masks = [(source, tmp_path / "out/a.png")], [tmp_path / "full/input"]
+    message = refusal(check_masks, pairs, Output(tmp_path / "out"), Path(), masks)
+    assert message == f"--save-masks: {problem}"
 
 
 def test_a_file_in_the_place_of_a_folder_is_refused_before_anything_is_translated(

@@ -9,6 +9,7 @@ import pytest
 
 from ganzoo.utils.paths import file_key, is_within, name_key, require_file_place, require_folder
 from tests.support.command_line import refusal
+from tests.support.permissions import refuse_writing
 from tests.support.spellings import spell_otherwise
 
 
@@ -43,4 +44,18 @@ def test_places_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     message = refusal(require_file_place, "-o", tmp_path)
     assert message == f"-o {tmp_path}: a folder; name a file in an existing folder"
     assert f"the folder {tmp_path / 'no'} does not exist" in refusal(require_file_place, "-o", tmp_path / "no/a.csv")
+    require_file_place("-o", file)
+
+
+def test_folders_without_permission_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file.txt"
+    file.touch()
+    refuse_writing(tmp_path, monkeypatch)
+    for place in (tmp_path, tmp_path / "new/folder"):
+        assert refusal(require_folder, "-o", place) == (
+            f"-o: the folder {tmp_path} cannot be written; check its permissions or choose another folder"
+        )
+    assert refusal(require_file_place, "-o", tmp_path / "new.csv") == (
+        f"-o {tmp_path}/new.csv: the folder {tmp_path} cannot be written; name a file in another one"
+    )
     require_file_place("-o", file)
