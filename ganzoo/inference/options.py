@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -43,6 +43,8 @@ class MaskOption:
     label: str = ""
     path: Path | None = None
     masks: Roles | None = None
+    _listed: dict[Path, dict[str, Path]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Folder → name without suffix → the mask in it; each folder is listed once, when it is first needed."""
 
     def load_mask(self, relative: Path, shape: tuple[int, ...]) -> np.ndarray | None:
         """Return the user's mask for an image, (H, W) uint8; None if ``path`` is None: then maskers compute it.
@@ -58,12 +60,7 @@ class MaskOption:
             return None
         file = self.path
         if self.path.is_dir():
-            stem = self.path / relative
-            files = stem.parent.iterdir() if stem.parent.is_dir() else ()
-            matches = sorted(path for path in files if path.stem == stem.name and _is_image(path))
-            if not matches:
-                raise GanzooError(f"{stem}.png: --mask: there is no mask for this image")
-            file = matches[0]
+            file = self._find_mask(self.path / relative)
         mask = read_mask(file)
         if int(mask.max()) < FAINTEST_MASK:
             raise GanzooError(
@@ -75,6 +72,16 @@ class MaskOption:
                 f"{file}: --mask: it has {sizes[0]} pixels, its image {sizes[1]}; make them the same size"
             )
         return mask
+
+    def _find_mask(self, stem: Path) -> Path:
+        """Return the mask with a path, given without a suffix; of several the first one by name."""
+        folder = stem.parent
+        if folder not in self._listed:
+            files = [path for path in folder.iterdir() if _is_image(path)] if folder.is_dir() else []
+            self._listed[folder] = {path.stem: path for path in sorted(files, reverse=True)}
+        if stem.name not in self._listed[folder]:
+            raise GanzooError(f"{stem}.png: --mask: there is no mask for this image")
+        return self._listed[folder][stem.name]
 
 
 def mask_options(method: Method, seed: int, paths: Sequence[Path], maskers: Sequence[str]) -> list[MaskOption]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from PIL import Image
 import ganzoo
 from ganzoo import GanzooError
 from ganzoo.inference.files import translate_files
+from ganzoo.inference.options import MaskOption
 from ganzoo.inference.translator import Translator
 from tests.support.tiny_run import make_images, write_recipe
 from tests.support.untrained_runs import write_untrained_run
@@ -90,6 +93,30 @@ def test_a_folder_of_masks_is_matched_by_image_names(masked: Path, images: Path,
     (tmp_path / "masks/deep/01.png").unlink()
     with pytest.raises(GanzooError, match=r"masks/deep/01.png: --mask: there is no mask.*\n1 of 3 images were not"):
         translate_files(masked, [images], tmp_path / "out", size="original", masks=[tmp_path / "masks"])
+
+
+def test_a_folder_of_masks_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[Path] = []
+    listing = Path.iterdir
+
+    def counted(self: Path) -> Iterator[Path]:
+        listed.append(self)
+        return listing(self)
+
+    for name in ("a.tif", "a.png", "deep/b.png"):
+        write_mask(tmp_path / name, 4 if name == "a.png" else 8)
+    (tmp_path / "a.csv").touch()
+    monkeypatch.setattr(Path, "iterdir", counted)
+    option = MaskOption(path=tmp_path)
+    for _ in range(3):
+        for name, columns in (("a", 4), ("deep/b", 8)):
+            mask = option.load_mask(Path(name), (16, 20))
+            assert mask is not None and (mask > 0).sum() == 16 * columns
+        for name in ("c", "none/a"):
+            with pytest.raises(GanzooError, match=rf"{name}.png: --mask: there is no mask for this image"):
+                option.load_mask(Path(name), (16, 20))
+    assert listed == [tmp_path, tmp_path / "deep"]
+    assert replace(option, label="1") == MaskOption("1", tmp_path)
 
 
 def test_neither_images_nor_masks_that_are_read_are_replaced(masked: Path, images: Path, tmp_path: Path) -> None:
