@@ -19,10 +19,11 @@ def replaced_options(path: tuple[str | int, ...], base: Mapping[str, Any], over:
     Args:
         path: the place in the recipe.
         base: what is inherited, at this place.
-        over: what is merged over it; an option that is set to null excludes none.
+        over: what is merged over it; an option that is set to null excludes none, and neither does a length of 0.
     """
-    new = {key for key, value in over.items() if value is not None}
-    groups = LENGTHS if path == ("train",) else _alternatives({**base, **over})
+    lengths = path == ("train",)
+    new = {key for key, value in over.items() if value is not None and not (lengths and value == 0)}
+    groups = LENGTHS if lengths else _alternatives({**base, **over})
     chosen = [group for group in groups if new & set(group)]
     return {option for group in groups if chosen and group not in chosen for option in group} - set(over)
 

@@ -256,7 +256,7 @@ def merge(base: Document, over: Document) -> Document:
     Mappings are merged key by key; any other value replaces the old one. There are three exceptions: a component with
     another name replaces the whole old component; options merged over a component that ``base`` writes as a plain name
     keep that name, under the key ``NAME``; and an option replaces those that it excludes: ``steps`` an inherited
-    ``epochs``.
+    ``epochs``, unless it is 0.
     """
     places = dict(base.places)
     data = _merge(base.data, over.data, (), places, over.places)
@@ -273,8 +273,6 @@ def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new:
     mappings = isinstance(base, dict) and isinstance(over, dict)
     if mappings and not names_another_component(base, over, _kinds(own, base)):
         replaced = replaced_options(own, base, over) if component or own == ("train",) else set()
-        if own == ("train",) and not any(over.values()):  # epochs=0 leaves a steps=9 of the same command line
-            replaced = {key for key in replaced if not places.get((*path, key), "").startswith(COMMAND_LINE)}
         merged = {key: value for key, value in base.items() if key not in replaced}
         for key, value in over.items():
             here = (*path, key)

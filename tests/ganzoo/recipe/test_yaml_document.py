@@ -323,20 +323,23 @@ def test_an_option_that_is_called_as_a_kind_names_no_component(base: str, over: 
 
 
 @pytest.mark.parametrize(
-    ("overrides", "train"),
+    ("overrides", "of_epochs", "of_steps"),
     [
-        (["train.steps=500", "train.epochs=0"], {"steps": 500, "epochs": 0}),
-        (["train.epochs=0", "train.steps=500"], {"steps": 500}),
-        (["train.steps=500", "train.epochs=3"], {"epochs": 3}),
-        (["train.epochs=0"], {"epochs": 0}),
-        (["train.steps=0"], {"steps": 0}),
+        (["train.steps=500", "train.epochs=0"], {"steps": 500, "epochs": 0}, {"steps": 500, "epochs": 0}),
+        (["train.epochs=0", "train.steps=500"], {"steps": 500}, {"steps": 500}),
+        (["train.steps=500", "train.epochs=3"], {"epochs": 3}, {"epochs": 3}),
+        (["train.epochs=0"], {"epochs": 0}, {"steps": 9, "epochs": 0}),
+        (["train.steps=0"], {"epochs": 9, "steps": 0}, {"steps": 0}),
+        (["train={epochs: 0, lr: 1}"], {"epochs": 0, "lr": 1}, {"steps": 9, "epochs": 0, "lr": 1}),
     ],
 )
-def test_a_length_of_0_does_not_remove_the_other_one_of_the_command_line(
-    overrides: list[str], train: dict[str, int]
+def test_a_length_of_0_does_not_remove_the_other_one(
+    overrides: list[str], of_epochs: dict[str, int], of_steps: dict[str, int]
 ) -> None:
-    for base in ("train: {epochs: 9}", "train: {steps: 9}"):
-        assert overridden(base, *overrides).data["train"] == train
+    assert overridden("train: {epochs: 9}", *overrides).data["train"] == of_epochs
+    assert overridden("train: {steps: 9}", *overrides).data["train"] == of_steps
+    both = "train: {epochs: 9, steps: 9}"  # the error says: remove one, or set it to 0
+    assert overridden(both, "train.epochs=0").data["train"] == {"epochs": 0, "steps": 9}
 
 
 @pytest.mark.parametrize(
