@@ -39,7 +39,8 @@ def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
     if (run.folder / REPORT).is_file():
         lines.append(f"report       {run.folder / REPORT}")
     train = run.recipe.train
-    longer = f"train.epochs={2 * train.epochs}" if train.epochs else f"train.steps={2 * max(run.total, step)}"
+    epochs, done = train.epochs, -(-step // run.sampler.steps_per_epoch)
+    longer = f"train.epochs={2 * max(epochs, done)}" if epochs else f"train.steps={2 * max(run.total, step)}"
     command = [word for word in run.command if not word.startswith(("train.steps=", "train.epochs="))]
     lines += [
         f"weights      {run.files.checkpoint('last')}",

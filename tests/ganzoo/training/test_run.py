@@ -292,3 +292,7 @@ def test_a_run_beyond_its_length_says_so(home: Path, tmp_path: Path, capsys: pyt
     output = capsys.readouterr().out
     assert "already at step 4, beyond 2" in output
     assert output.count("train.steps=8    # trains for twice as long") == 2
+    package.run(home / "tiny.yaml", *short, "train.epochs=3", root=tmp_path, name="epochs")
+    package.run(home / "tiny.yaml", *short, "train.epochs=1", root=tmp_path, name="epochs")
+    output = capsys.readouterr().out
+    assert "beyond" in output and output.count("train.epochs=6    # trains for twice as long") == 2
