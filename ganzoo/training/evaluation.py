@@ -90,19 +90,24 @@ def final_evaluation(run: Run, step: int) -> dict[str, float]:
 
 
 def results_at(run: Run, step: int, split: Split | None) -> list[dict[str, Any]]:
-    """Return the records in results.jsonl of this step and recipe, of the split's present images, without failures."""
+    """Return the records of ``last`` and ``best`` in results.jsonl, of each the newest one without failures.
+
+    They must be of this step and recipe, and of the split's present images. Other checkpoints, which ``ganzoo
+    evaluate`` measures, are no part of the final evaluation.
+    """
     metrics = portable(run.recipe.resolved()["evaluate"]["metrics"])
     wanted = {"step": step, "split": split, "status": "ok", "metrics": metrics, "recipe_key": recipe_key(run.recipe)}
     matching = [one for one in run.files.results if all(one.get(name) == value for name, value in wanted.items())]
     if not split or not (matching := [one for one in matching if is_record(one)]):
         return []
     images, draws = {split: data_key(run.dataset, split, run.recipe.data)}, run.recipe.evaluate.bootstrap
-    return [
-        one
+    newest = {
+        one["checkpoint"]: one
         for one in matching
         if one["data"].get("keys") == images
         and all(about.get("bootstrap", 0) == draws for about in one["about"].values())
-    ]
+    }
+    return [newest[name] for name in ("last", "best") if name in newest]
 
 
 def evaluate_checkpoint(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, Any]:

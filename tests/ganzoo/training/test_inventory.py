@@ -64,6 +64,16 @@ def test_the_values_of_other_evaluations_are_not_those_of_the_run(root: Path) ->
     assert summarize(folder).values == before and final_values(folder, 8) == final
 
 
+def test_the_final_evaluation_of_a_run_is_of_last_and_best_once_each(root: Path, home: Path, run: Run) -> None:
+    folder = root / "tiny/default"
+    final = final_values(folder, 8)
+    evaluate_targets([folder])
+    evaluate_targets([folder], checkpoint="step-4")
+    code, out, _ = run("run", home / "tiny.yaml", "--root", root)
+    assert code == 0 and final_values(folder, 8) == final
+    assert [line.split(",")[0] for line in out.splitlines() if " split (" in line] == ["last", "best"]
+
+
 def test_states_of_runs(root: Path, run: Run) -> None:
     folder = root / "tiny/default"
     with lock_file(folder / ".lock", ""):
