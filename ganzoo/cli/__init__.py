@@ -185,6 +185,9 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     keep_freed_memory()
     stop_with_parent()
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # the shell has closed it: <&- or >&-
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         accept_any_text(stream)
     try:

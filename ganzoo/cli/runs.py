@@ -165,7 +165,9 @@ def _delete(names: Sequence[Path], root: Path, yes: bool, plan: Callable[[Sequen
     if not yes:
         if not sys.stdin.isatty():
             raise GanzooError(f"nothing is deleted without a yes: add --yes to delete {total}")
-        click.confirm(f"delete {total}?", abort=True)
+        if not click.confirm(f"delete {total}?"):
+            echo("nothing is deleted")
+            return
     freed = remove(planned)
     clean_removed(runs)
     echo(f"deleted {format_bytes(freed)}")

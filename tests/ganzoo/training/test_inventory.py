@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -262,6 +263,25 @@ def test_a_run_is_deleted_from_within_and_however_often_it_is_named(
     monkeypatch.chdir(folder)
     code, out, _ = run("runs", "rm", ".", "--yes")
     assert code == 0 and str(folder) in out and find_runs(root) == []
+
+
+@pytest.mark.parametrize("command", ["rm", "keep"])
+def test_a_no_and_a_closed_input_delete_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, run: Run, command: str
+) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    code, out, err = run("runs", "--root", root, command, "tiny/default")
+    assert code == 0 and out.endswith("nothing is deleted\n") and err == ""
+    monkeypatch.setattr("sys.stdin", None)
+    code, _, err = run("runs", "--root", root, command, "tiny/default")
+    assert code == 2 and err.startswith("ganzoo: nothing is deleted without a yes: add --yes")
+    monkeypatch.setattr("sys.stdout", None)
+    assert run("runs", "--root", root)[0] == 0
+    assert (root / "tiny/default/checkpoints/step-4").is_dir()
 
 
 def test_a_checkpoint_without_its_step_is_damaged(root: Path) -> None:
