@@ -67,7 +67,8 @@ class MetricsLog:
         file: the file; it may be missing, or end in a line that is not complete.
 
     ``losses`` and ``values`` map names to their courses, ``columns`` the other numbers of a line. ``evaluations`` are
-    the lines with metric values, ``times`` the time of each line in seconds since 1970, ``last_step`` the largest step.
+    the lines with metric values, ``times`` the step of each line and its time in seconds since 1970, ``last_step`` the
+    largest step.
     """
 
     def __init__(self, file: Path) -> None:
@@ -80,7 +81,7 @@ class MetricsLog:
         self.values: dict[str, Course] = {}
         self.columns: dict[str, Course] = {}
         self.evaluations: list[Mapping[str, Any]] = []
-        self.times = array("d")
+        self.times = Course()
         self.lines = 0
         self.last_step: float = 0
 
@@ -113,7 +114,7 @@ class MetricsLog:
         self.lines += 1
         self.last_step = max(self.last_step, step)
         if (time := read_time(line)) is not None:
-            self.times.append(time)
+            self.times.append(step, time)
         for name, value in line.items():
             if name != "step":
                 _append(self.columns, name, step, value)

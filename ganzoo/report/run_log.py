@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +15,9 @@ from ganzoo.utils.atomic import find_complete
 from ganzoo.utils.jsonl import JsonLines
 from ganzoo.utils.reading import is_number, mapping, parse_mapping
 from ganzoo.utils.sealed import read_sealed_object, read_sealed_text
+
+BEFORE_START = ("best-deleted", "begins-with", "resumed", "data")
+"""Events that a session writes before ``started``."""
 
 
 class RunLog:
@@ -124,23 +129,23 @@ class RunLog:
         """Return the time spent on the run in seconds, all sessions together.
 
         Each session counts from its start to its end, or if that is missing, to its last line of metrics.jsonl or
-        events.jsonl. Lines of results.jsonl do not count: they may be added days later.
+        events.jsonl. Lines of results.jsonl do not count: they may be added days later. A line belongs to a session by
+        its place in events.jsonl, or by its step in metrics.jsonl: the clock may have been set back between sessions.
         """
-        starts, ends = self._times("started"), self._times("finished")
-        written = [*(time for line in self.events if (time := read_time(line)) is not None), *self.metrics.times]
-        total = 0.0
-        for i, start in enumerate(starts):
-            within = [
-                time for time in written if time >= start and all(time < after for after in starts[i + 1 : i + 2])
-            ]
-            end = min((time for time in within if time in ends), default=None)
-            last = max((time for time in within if end is None or time <= end), default=start)
-            total += last - start
+        starts = [i for i, event in enumerate(self.events) if event.get("event") == "started"]
+        total, lines = 0.0, self.metrics.times[:]
+        for i, after in reversed([*zip(starts, [*starts, len(self.events)][1:], strict=True)]):
+            events = [one for one in self.events[i:after] if one.get("event") not in BEFORE_START]
+            ends = [number for number, event in enumerate(events) if event.get("event") == "finished"]
+            times = [read_time(one) for one in events[: ends[0] + 1 if ends else None]]
+            step = events[0].get("step")  # a first session also has the line of step 0
+            own = bisect_right(lines, (step, math.inf)) if is_number(step) and step else 0
+            if lines[own:] and not ends:
+                times.append(lines[-1][1])
+            del lines[own:]
+            if times[0] is not None:
+                total += max(time for time in times if time is not None) - times[0]
         return total
-
-    def _times(self, event: str) -> list[float]:
-        times = (read_time(line) for line in self.events if line.get("event") == event)
-        return [time for time in times if time is not None]
 
 
 def component_name(part: object, kind: str) -> str:

@@ -84,10 +84,26 @@ def test_a_run_without_any_logged_line(tmp_path: Path) -> None:
 
 def test_the_time_of_all_sessions_without_the_time_between(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "x")
-    events = [("started", 0), ("started", 30), ("finished", 33), ("measured", 50)]
-    write_lines(folder / "events.jsonl", [{"event": name, "time": AT.format(minute)} for name, minute in events])
+    events = [("started", 0), ("resumed", 29), ("started", 30), ("finished", 33), ("measured", 50)]
+    steps = [0, 2, 2, 4, 4]
+    write_lines(
+        folder / "events.jsonl",
+        [{"event": name, "step": step, "time": AT.format(at)} for step, (name, at) in zip(steps, events, strict=True)],
+    )
     write_lines(folder / "metrics.jsonl", [{"step": 2, "time": AT.format(4)}, {"step": 4, "time": AT.format(31)}])
     assert RunLog(folder).seconds() == (4 + 3) * 60
+
+
+def test_the_time_of_sessions_between_which_the_clock_was_set_back(tmp_path: Path) -> None:
+    """The first session took 10 minutes and was killed, the second 6, the third had nothing to do."""
+    folder = write_run(tmp_path / "x")
+    events = [("started", 0, 40), ("lr-reduced", 4, 45), ("resumed", 4, 20), ("started", 4, 20), ("finished", 8, 26)]
+    events += [("resumed", 8, 10), ("started", 8, 10), ("finished", 8, 10)]
+    lines = [{"event": name, "step": step, "time": AT.format(minute)} for name, step, minute in events]
+    write_lines(folder / "events.jsonl", lines)
+    logged = [(0, 41), (2, 45), (4, 50), (6, 22), (8, 25)]
+    write_lines(folder / "metrics.jsonl", [{"step": step, "time": AT.format(minute)} for step, minute in logged])
+    assert RunLog(folder).seconds() == (10 + 6) * 60
 
 
 @pytest.mark.parametrize("events", [["started", "finished"], ["started"]])
