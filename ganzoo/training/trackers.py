@@ -44,12 +44,14 @@ class TrackerCallback(Callback):
         self.state: dict[str, Any] = {}
 
     def on_start(self, run: RunInfo) -> None:
-        """Open the run in the tracker, and send what it lacks; nothing for a run that is at its end already."""
-        self.start = _checkpoint_step(self.folder)
+        """Open the run in the tracker, and send what it lacks; nothing for a run that has ended already."""
+        progress = _progress_of(self.folder)
+        self.start, ended = int(progress.get("step", -1)), progress.get("ended")
         self.state = read_state(self.folder).get(self.tracker.name, {})
-        if self.state.get("project") not in (None, self.tracker.project):
-            self.state = {}  # a run cannot move to another project: it begins there anew, and gets the whole log
-        if self.start < run.total or self.start < 0:
+        of = {"project": self.tracker.project, "run": _name_of(run)}
+        if any(self.state.get(key) not in (None, now) for key, now in of.items()):
+            self.state = {}  # another project, or a copy of another run's folder: it begins there anew
+        if self.start < 0 or (self.start < run.total and ended != run.total):
             self.ensure_open(run)
             self.send(run, self.start)
 
@@ -68,7 +70,7 @@ class TrackerCallback(Callback):
 
     def on_end(self, run: RunInfo) -> None:
         """Send the rest and the final values, and close the run in the tracker."""
-        step = max(_checkpoint_step(self.folder), 0)
+        step = int(_progress_of(self.folder).get("step", 0))
         final = mapping(self.state.get("final"))
         sent = set(final["names"]) if final.get("step") == step else set()
         values = {name: value for name, value in final_values(self.folder, step).items() if name not in sent}
@@ -86,7 +88,7 @@ class TrackerCallback(Callback):
         self.sent = self.tracker.open(self.state, self.start, flatten(portable(run.settings)))
         self.image = min(self.state.get("image", -1), self.sent[0])
         self.open = True
-        self.remember(project=self.tracker.project)
+        self.remember(project=self.tracker.project, run=_name_of(run))
 
     def send(self, run: RunInfo, step: int) -> None:
         """Send the lines of the log and the sample grids up to a step that were not sent yet, in the order of steps."""
@@ -177,9 +179,14 @@ def read_state(folder: Path) -> dict[str, dict[str, Any]]:
     return {}
 
 
-def _checkpoint_step(folder: Path) -> int:
+def _progress_of(folder: Path) -> Mapping[str, Any]:
+    """Return the fields of progress.json in a run's checkpoint ``last``; empty if there is none."""
     last = find_checkpoint(folder / "checkpoints/last")
-    return int(read_progress(last)["step"]) if last else -1
+    return read_progress(last) if last else {}
+
+
+def _name_of(run: RunInfo) -> str:
+    return f"{run.name}/{run.folder.name}"
 
 
 def _step_of(file: Path) -> int:

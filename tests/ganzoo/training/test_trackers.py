@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ import ganzoo as package
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import MlflowTracker, TrackioTracker, WandbTracker
 from ganzoo.training import tracker_kinds
+from ganzoo.training.progress import Progress
+from ganzoo.training.tracker_kinds import WHOLE
 from ganzoo.training.trackers import TRACKERS, TrackerCallback, tracked_values
 from ganzoo.training.wandb_files import BLOCK, FIRST, FULL, LAST, MIDDLE, last_step, records
 from tests.support.killed_runs import start, wait_for
@@ -243,6 +246,33 @@ def test_a_project_that_changed_gets_the_whole_run_anew(
     monkeypatch.setattr(memory, "__init__", _in_project("other", memory.__init__))
     package.run(recipe, "train.steps=3", "train.trackers=[tensorboard]", root=tmp_path)
     assert [step for step, kind, _ in memory.calls if kind == "values"] == [1, 2, 1, 2, 3]
+
+
+def test_a_copy_of_a_run_gets_a_run_of_its_own(memory: type[Memory], tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, train={"log": 1}, evaluate={"metrics": [], "every": 0, "best": None})
+    words = ("train.trackers=[{tracker: tensorboard}]",)
+    package.run(recipe, "train.steps=2", *words, root=tmp_path)
+    shutil.copytree(tmp_path / "tiny/default", tmp_path / "tiny/longer")
+    package.run(recipe, "train.steps=3", *words, root=tmp_path, name="longer")
+    package.run(recipe, "train.steps=4", *words, root=tmp_path, name="longer")
+    assert [step for step, kind, _ in memory.calls if kind == "values"] == [1, 2, 1, 2, 3, 4]
+
+
+def test_a_run_that_ended_early_is_not_opened_again(
+    memory: type[Memory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = write_recipe(tmp_path, train={"log": 1, "trackers": ["tensorboard"]}, evaluate={"every": 2, "patience": 1})
+    monkeypatch.setattr(Progress, "out_of_patience", lambda *_: True)
+    opened: list[int] = []
+
+    def open_run(self: Memory, state: dict[str, Any], step: int, config: Mapping[str, Any]) -> tuple[int, int]:
+        opened.append(step)
+        return (step, WHOLE)
+
+    monkeypatch.setattr(memory, "open", open_run)
+    for _ in range(2):
+        package.run(recipe, root=tmp_path)
+    assert opened == [-1]
 
 
 def _in_project(project: str, init: Any) -> Any:
