@@ -21,7 +21,7 @@ from ganzoo.evaluation.sample_grid import REAL, draw_grid, grid_layout, join_ste
 from ganzoo.provenance.images import image_list, shared_with_training
 from ganzoo.training.evaluation import evaluate_now, final_evaluation, first_complete_split
 from ganzoo.training.guards import StepGuard, StopSignal
-from ganzoo.training.lr_policy import lr_factor
+from ganzoo.training.lr_policy import is_stretched, lr_factor
 from ganzoo.training.meters import Meters
 from ganzoo.training.progress import Progress
 from ganzoo.training.run import Run
@@ -316,6 +316,8 @@ def announce(run: Run, start: int, ended: bool) -> None:
         where = f"already at step {start}, beyond {run.total}" if start > run.total else "already at its end"
         where = where if ended or start >= run.total else f"resumed from step {start}"
         run.say(f"{run.folder}: {where}")
+        if not ended and start < run.total and has_other_schedule(run, start):
+            run.say("the learning rate's schedule is stretched to the new length")
     held_out = first_complete_split(run, "test", "validation") if run.metrics else "test"
     if held_out is None:
         run.say("no held-out images, so metrics are not measured; add test images, or raise data.validation")
@@ -325,7 +327,22 @@ def announce(run: Run, start: int, ended: bool) -> None:
     for note in notes if run.accelerator.is_main_process else []:
         run.say(note)
         run.write_event("data", note=note)
-    run.write_event("started", step=start, total=run.total)
+    run.write_event("started", step=start, total=run.total, epochs=train.epochs)
+
+
+def has_other_schedule(run: Run, start: int) -> bool:
+    """Return whether the run's length has changed since it was last started, and with it the rate from a step on.
+
+    Only the main process reads the log; the others return False.
+    """
+    if not run.accelerator.is_main_process:
+        return False
+    *_, last = {}, *(one for one in run.files.events if one.get("event") == "started")
+    epochs, total = last.get("epochs"), last.get("total")
+    if type(epochs) is not int or type(total) is not int or not 0 <= epochs <= total:
+        return False  # as in a damaged log
+    lengths = (epochs, total), (run.recipe.train.epochs, run.total)
+    return is_stretched(run.recipe.train, run.engine.method, start, *lengths, run.engine.origins["method"])
 
 
 def place_in_run(run: Run, index: int) -> dict[str, int | float]:

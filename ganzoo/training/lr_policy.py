@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ganzoo.contracts.method_results import check_lr_factor
 from ganzoo.contracts.origin import Origin
@@ -13,6 +13,9 @@ from ganzoo.settings import TrainSettings
 
 STEP_GAMMA, PLATEAU_GAMMA, PATIENCE, THRESHOLD = 0.1, 0.2, 5, 0.01
 """Defaults of the policies' options, those of CycleGAN's released code (Zhu et al. 2017)."""
+
+Length = tuple[int, int]
+"""The length of a run: in epochs, 0 if it was set in steps, and in steps."""
 
 
 @dataclass
@@ -105,6 +108,34 @@ def check_schedule(train: TrainSettings, method: Method, total: int, steps_per_e
     """
     for index in (0, total - 1):
         lr_factor(train, method, Plateau(), index, steps_per_epoch, origin)
+
+
+def is_stretched(
+    train: TrainSettings, method: Method, step: int, before: Length, now: Length, origin: Origin | None = None
+) -> bool:
+    """Return whether another length of the run changes the learning rate, from a step on.
+
+    Compared are the factors of that step, of the last step that both lengths have, and of one in the middle.
+
+    Args:
+        train: the settings; their length does not count.
+        method: the method.
+        step: number of finished steps.
+        before: the earlier length.
+        now: the present length.
+        origin: where the method comes from; by default its class is named.
+    """
+    last = min(before[1], now[1]) - 1
+    first = min(step, last)
+    if last < 0 or before[1] == now[1]:
+        return False
+
+    def factor(length: Length, index: int) -> float:
+        epochs, steps = length
+        settings = replace(train, epochs=epochs, steps=0 if epochs else steps)
+        return lr_factor(settings, method, Plateau(), index, max(1, steps // max(1, epochs)), origin)
+
+    return any(factor(before, index) != factor(now, index) for index in (first, (first + last) // 2, last))
 
 
 def _policy_factor(train: TrainSettings, plateau: Plateau, done: int, total: int) -> float | None:

@@ -253,8 +253,6 @@ class Run:
         """Print the settings that a resumed run changes, each (path, before, now), and remarks on images and others."""
         for path, before, now in changes:
             self.say(f"changed since the last session: {path}: {before} → {now}")
-            if path in ("train.epochs", "train.steps") and self.recipe.train.lr_policy not in ("step", "plateau"):
-                self.say("the learning rate's schedule is stretched to the new length")
         for remark in remarks:
             self.say(f"changed since the last session: {remark}")
 

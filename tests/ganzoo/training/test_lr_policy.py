@@ -15,7 +15,7 @@ from ganzoo.errors import GanzooError, SettingsChangedError
 from ganzoo.interfaces import Method
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import TrainSettings
-from ganzoo.training.lr_policy import Plateau, lr_factor
+from ganzoo.training.lr_policy import Plateau, is_stretched, lr_factor
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_munit.method import MUNIT
 from tests.ganzoo.training.test_run import run_until
@@ -109,6 +109,23 @@ def test_a_methods_own_schedule_is_the_default_and_a_policy_replaces_it() -> Non
     assert factors(replaced, 6, method=MUNIT(halve=2)) == pytest.approx([1, 1, 1, 1, 0.1, 0.1])
     warm = TrainSettings(steps=8, warmup=2)
     assert factors(warm, 4, method=MUNIT(halve=2)) == [0.5, 1, 0.5, 0.5]
+
+
+def test_a_schedule_is_stretched_where_another_length_changes_the_rate() -> None:
+    own, cyclegan = TrainSettings(steps=9), CycleGAN()
+    assert is_stretched(own, cyclegan, 10, (0, 10), (0, 20))  # at the end of the earlier length
+    assert is_stretched(own, cyclegan, 1, (0, 10), (0, 20))  # before the rate falls
+    assert is_stretched(own, cyclegan, 5, (0, 20), (0, 10))
+    assert is_stretched(own, cyclegan, 2, (2, 12), (2, 16))  # more images
+    assert not is_stretched(own, cyclegan, 5, (0, 10), (5, 10))
+    assert not is_stretched(own, cyclegan, 5, (0, 0), (0, 10))  # the earlier length is unknown
+    for settings, method in [
+        (own, MUNIT(halve=2)),
+        (TrainSettings(steps=9, decay=0.0), cyclegan),
+        (TrainSettings(steps=9, lr_policy="step", lr_every=2), cyclegan),
+        (TrainSettings(steps=9, lr_policy="plateau"), cyclegan),
+    ]:
+        assert not is_stretched(settings, method, 5, (0, 10), (0, 20))
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,25 @@ def test_a_longer_run_resumes_and_says_so(home: Path, tmp_path: Path, capsys: py
     assert [one["step"] for one in lines(tmp_path / "tiny/default/results.jsonl")] == [4, 4, 6, 6]
 
 
+def test_a_stretched_schedule_is_said_once_also_where_images_were_added(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    none = {"metrics": [], "every": 0, "best": None}
+    recipe = write_recipe(tmp_path, train={"sample": 0, "save": 1}, data={"validation": 0}, evaluate=none)
+    line = "the learning rate's schedule is stretched to the new length\n"
+    run_until(recipe, 4, tmp_path, overrides=["train.epochs=1"])  # of 6 steps
+    package.run(recipe, "train.steps=6", root=tmp_path)
+    assert line not in capsys.readouterr().out
+    run_until(recipe, 7, tmp_path, overrides=["train.epochs=2"])
+    assert capsys.readouterr().out.count(line) == 1
+    for domain in "AB":
+        folder = tmp_path / f"images/train{domain}"
+        for index in range(4):
+            Image.new("RGB", (20, 16), (index, 9, 9)).save(folder / f"more{index}.png")
+    package.run(recipe, "train.epochs=2", root=tmp_path)
+    assert capsys.readouterr().out.count(line) == 1
+
+
 def test_other_changes_are_refused_and_listed(whole: Path, home: Path) -> None:
     with pytest.raises(GanzooError) as caught:
         package.run(home / "tiny.yaml", "train.lr=0.1", "networks.G.width=3", root=home / "runs")
