@@ -42,8 +42,11 @@ TICK = 100_000_000
 
 IMAGES = "images.json"
 """The file in a run's folder that lists the images of training and validation, with checksums of their files."""
+EARLIER = "earlier"
+"""In that file, the place of images that only earlier sessions trained on."""
 ImageList = Mapping[str, Mapping[str, str]]
-"""``split/domain`` → name → checksum of the image's files, in the data's order: the content of a run's images.json."""
+"""The content of a run's images.json: ``split/domain`` → name → checksum of the image's files, in the data's order; and
+``earlier/domain`` → checksum → name, of images that only earlier sessions trained on."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +154,26 @@ def read_image_list(file: Path, advice: str = "") -> ImageList:
     return images
 
 
+def earlier_images(before: ImageList, now: ImageList) -> dict[str, dict[str, str]]:
+    """Return the images that earlier sessions trained on and the present one does not, as ``earlier/domain``.
+
+    Args:
+        before: the content of images.json after the session before.
+        now: the present images.
+    """
+    earlier: dict[str, dict[str, str]] = {}
+    for place, listed in before.items():
+        split, _, domain = place.partition("/")
+        if split in (EARLIER, "train"):
+            named = listed if split == EARLIER else {key: name for name, key in listed.items()}
+            present = set(now.get(f"train/{domain}", {}).values())
+            gone = {key: name for key, name in named.items() if key not in present}
+            earlier[f"{EARLIER}/{domain}"] = earlier.get(f"{EARLIER}/{domain}", {}) | gone
+    return {place: listed for place, listed in earlier.items() if listed}
+
+
 def shared_with_training(images: Images, trained_on: ImageList) -> list[str]:
-    """Return a line for each split and domain with images whose files are training images, too.
+    """Return a line for each split and domain with images whose files are training images, too, or were earlier.
 
     Args:
         images: (split, domain) → images; those of ``train`` are ignored.
@@ -160,7 +181,7 @@ def shared_with_training(images: Images, trained_on: ImageList) -> list[str]:
     """
     lines = []
     for (split, domain), digests in images.items():
-        training = set(trained_on.get(f"train/{domain}", {}).values())
+        training = {*trained_on.get(f"train/{domain}", {}).values(), *trained_on.get(f"{EARLIER}/{domain}", {})}
         shared = [one.name for one in digests if split != "train" and one.files in training]
         if shared:
             lines.append(

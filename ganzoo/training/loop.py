@@ -18,7 +18,7 @@ from ganzoo.engine.distributed import any_process
 from ganzoo.errors import GanzooError, RunInterruptedError, catch_out_of_memory, one_line
 from ganzoo.evaluation.evaluator import evaluation_steps
 from ganzoo.evaluation.sample_grid import REAL, draw_grid, grid_layout, join_steps
-from ganzoo.provenance.images import image_list, shared_with_training
+from ganzoo.provenance.images import IMAGES, read_image_list, shared_with_training
 from ganzoo.training.evaluation import evaluate_now, final_evaluation, first_complete_split
 from ganzoo.training.guards import StepGuard, StopSignal
 from ganzoo.training.lr_policy import is_stretched, lr_factor
@@ -323,10 +323,11 @@ def announce(run: Run, start: int, ended: bool) -> None:
         run.say("no held-out images, so metrics are not measured; add test images, or raise data.validation")
     elif held_out == "validation":
         run.say("no test images, which are optional: the metrics are measured on the validation images")
-    notes = [*run.dataset.notes(), *shared_with_training(run.images, image_list(run.images))]
-    for note in notes if run.accelerator.is_main_process else []:
-        run.say(note)
-        run.write_event("data", note=note)
+    if run.accelerator.is_main_process:  # it has written the file
+        trained_on = read_image_list(run.folder / IMAGES)
+        for note in [*run.dataset.notes(), *shared_with_training(run.images, trained_on)]:
+            run.say(note)
+            run.write_event("data", note=note)
     run.write_event("started", step=start, total=run.total, epochs=train.epochs)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ganzoo.build import METRICS
 from ganzoo.errors import SettingsChangedError
-from ganzoo.provenance.images import ImageList
+from ganzoo.provenance.images import EARLIER, ImageList
 from ganzoo.recipe.options import accepts_path, options_of
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.settings import RESUMABLE
@@ -35,7 +35,7 @@ class RunDescription:
     Args:
         settings: the resolved recipe.
         environment: content of env.json.
-        images: content of images.json: ``split/domain`` → name → checksum of the image's files, in the data's order.
+        images: content of images.json.
     """
 
     settings: Mapping[str, Any]
@@ -159,7 +159,8 @@ class _Difference:
 
 
 def _other_images(before: ImageList, now: ImageList) -> list[_Difference]:
-    return [one for place in dict.fromkeys([*before, *now]) for one in _differences_at(place, before, now)]
+    places = [place for place in dict.fromkeys([*before, *now]) if not place.startswith(f"{EARLIER}/")]
+    return [one for place in places for one in _differences_at(place, before, now)]
 
 
 def _differences_at(place: str, before: ImageList, now: ImageList) -> Iterator[_Difference]:

@@ -18,7 +18,7 @@ from ganzoo.engine.checkpoint_files import (
     write_progress,
 )
 from ganzoo.errors import GanzooError
-from ganzoo.provenance.images import IMAGES, ImageList, read_image_list
+from ganzoo.provenance.images import IMAGES, ImageList, earlier_images, read_image_list
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.run_recipe import RESOLVED
 from ganzoo.recipe.schema import Recipe
@@ -129,11 +129,13 @@ class RunFolder:
         """
         changes: list[Change] = []
         remarks: list[str] = []
+        images = now.images
         if (self.path / RESOLVED).exists():
             if self.resumes:
                 before, lost = self._described(now)
                 changes, remarks = accepted_changes(before, now, paths, self.path)
                 changes += [(name, "missing", "written anew, without a comparison") for name in lost]
+                images = {**images, **earlier_images(before.images, images)}
         elif self.resumes:
             raise damaged(self.path / RESOLVED, "it is missing", "restore it, or start the run again with --fresh")
         elif self.path.exists() and not self._is_unfinished():
@@ -145,7 +147,7 @@ class RunFolder:
             write_atomically(self.path / "recipe.yaml", recipe)
         except OSError as error:
             raise GanzooError(f"{self.path}: cannot be written: {error.strerror}") from None
-        write_text(self.path / IMAGES, seal_object(now.images))
+        write_text(self.path / IMAGES, seal_object(images))
         write_text(self.path / ENVIRONMENT, seal_object(now.environment))
         write_text(self.path / RESOLVED, seal_text(dump_yaml(dict(now.settings))))
         return changes, remarks

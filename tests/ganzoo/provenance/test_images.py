@@ -14,7 +14,7 @@ from PIL import Image
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.interfaces import Dataset, Sample, Split
 from ganzoo.provenance import images as module
-from ganzoo.provenance.images import data_key, image_list, read_images, shared_with_training
+from ganzoo.provenance.images import data_key, image_list, read_image_list, read_images, shared_with_training
 from ganzoo.provenance.sessions import TRAINED_ON, make_session
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Part
@@ -194,3 +194,25 @@ def test_held_out_images_that_are_training_images_are_named_in_a_run_and_an_eval
                        "--set", f"data.B={images}/trainB", "--set", f"data.test_B={images}/testB")  # fmt: skip
     assert code == 0 and "11 of 12 test images of A are training images, too (00.png, …)" in out
     assert "test images of B are" not in out  # one training image is held out for validation
+
+
+def test_held_out_images_that_an_earlier_session_trained_on_are_named(tmp_path: Path, part: Part, run: Run) -> None:
+    images, recipe, folder = tmp_path / "images", tmp_path / "tiny.yaml", tmp_path / "tiny/default"
+    short = ("--root", tmp_path, "evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", "data.validation=0")
+    assert run("run", recipe, *short, "train.steps=1")[0] == 0
+    (images / "trainA/04.png").rename(images / "testA/moved.png")
+    (images / "trainA/05.png").write_bytes((images / "trainB/05.png").read_bytes())
+    expected = "1 of 4 test images of A are training images, too (moved.png)"
+    for steps in (2, 3):  # the third session knows it from the second one's images.json
+        code, out, _ = run("run", recipe, *short, f"train.steps={steps}")
+        assert code == 0 and expected in out and "earlier" not in out
+    listed = read_image_list(folder / "images.json")
+    assert sorted(listed["earlier/A"].values()) == ["04.png", "05.png"] and "earlier/B" not in listed
+    (images / "testA/moved.png").rename(images / "trainA/04.png")
+    assert "too" not in run("run", recipe, *short, "train.steps=4")[1]
+    assert [*read_image_list(folder / "images.json")["earlier/A"].values()] == ["05.png"]
+    (images / "trainA/04.png").rename(images / "testA/moved.png")
+    words = [word for key in ("A", "B") for word in ("--set", f"data.{key}={images}/train{key}",
+                                                    "--set", f"data.test_{key}={images}/test{key}")]  # fmt: skip
+    code, out, _ = run("evaluate", folder, "--metric", "cycle_l1", *words)
+    assert code == 0 and expected in out
