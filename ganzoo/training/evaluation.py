@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.build import name_parts
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import load_weights
 from ganzoo.engine.checkpoint_files import find_checkpoint
@@ -14,7 +15,7 @@ from ganzoo.evaluation.printing import failure_lines
 from ganzoo.evaluation.records import make_record, read_checkpoint_info
 from ganzoo.interfaces import Split
 from ganzoo.provenance.fingerprint import portable, recipe_key
-from ganzoo.provenance.images import data_key
+from ganzoo.provenance.images import data_key, key_of_split
 from ganzoo.provenance.record import is_record
 from ganzoo.training.summary import print_summary
 
@@ -30,6 +31,17 @@ def is_complete(run: Run, split: Split) -> bool:
 def first_complete_split(run: Run, *splits: Split) -> Split | None:
     """Return the first of the splits that has images of each domain of the data set; None if there is none."""
     return next((split for split in splits if is_complete(run, split)), None)
+
+
+def measured_on(run: Run) -> dict[str, Any]:
+    """Return what the values of ``evaluate_now`` depend on besides the weights, by name.
+
+    That is ``limit``, the checksum of the split's images under its name, and the options of each metric.
+    """
+    split = first_complete_split(run, "validation", "test")
+    images = {str(split): key_of_split(run.dataset, split, run.images)} if split else {}
+    metrics = {f"metrics.{name}": portable(part.resolved()) for name, part in name_parts(run.recipe.metrics).items()}
+    return {"limit": run.recipe.evaluate.limit, **images, **metrics}
 
 
 def evaluate_now(run: Run, step: int) -> Evaluation:

@@ -19,7 +19,7 @@ from ganzoo.errors import GanzooError, RunInterruptedError, catch_out_of_memory,
 from ganzoo.evaluation.evaluator import evaluation_steps
 from ganzoo.evaluation.sample_grid import REAL, draw_grid, grid_layout, join_steps
 from ganzoo.provenance.images import IMAGES, read_image_list, shared_with_training
-from ganzoo.training.evaluation import evaluate_now, final_evaluation, first_complete_split
+from ganzoo.training.evaluation import evaluate_now, final_evaluation, first_complete_split, measured_on
 from ganzoo.training.guards import StepGuard, StopSignal
 from ganzoo.training.lr_policy import is_stretched, lr_factor
 from ganzoo.training.meters import Meters
@@ -151,9 +151,12 @@ def start_session(training: Training) -> int:
     That step is the run's length, or the present step if the run ended early before. At step 0 the untrained networks
     are evaluated. A session that trains no further step is not recorded, unless the run has none.
     """
-    run, progress = training.run, training.progress
-    ended = progress.begin(run.total, run.recipe.evaluate.best, run.recipe.evaluate.patience)
+    run, progress, best = training.run, training.progress, training.run.recipe.evaluate.best
+    otherwise = progress.measure_on(best, measured_on(run)) if best else False
+    ended = progress.begin(run.total, best, run.recipe.evaluate.patience)
     announce(run, progress.step, ended)
+    if otherwise and not ended and progress.step < run.total:
+        run.say(f"{best} is measured otherwise than before: earlier values are not compared with those from here on")
     if ended and progress.step != run.total:  # a signal may have ended the session before this was written
         run.write_event("ended-early", step=progress.step)
     run.callbacks.gather(run.recipe.train.trackers)
@@ -162,7 +165,7 @@ def start_session(training: Training) -> int:
     if progress.step == 0 and run.metrics and run.total:
         values = evaluate_now(run, 0).values
         if values:
-            Progress().improve(run.recipe.evaluate.best, values)  # an unknown name fails now, not after hours
+            Progress().improve(best, values)  # an unknown name fails now, not after hours
     stop = progress.step if ended else run.total
     if progress.step < stop or not run.total:
         run.record_session(progress.step)

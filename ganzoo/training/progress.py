@@ -37,6 +37,7 @@ class Progress:
         bad: number of latest steps in a row that were not finite.
         best: the best value so far of the metric value that ``best_of`` names; None if there is none yet.
         best_of: the rule that ``best`` follows: the recipe's ``evaluate.best`` at that time.
+        measured: what the values so far were measured on, by name (see ``measured_on``); empty if that is unknown.
         stale: number of evaluations since ``best`` improved.
         ended: the run's length in steps if it ended early, else 0; with another length the run continues.
         waited: the recipe's ``evaluate.patience`` if the run ended because of it, else 0.
@@ -48,6 +49,7 @@ class Progress:
     bad: int = 0
     best: float | None = None
     best_of: str = ""
+    measured: dict[str, Any] = field(default_factory=dict)
     stale: int = 0
     ended: int = 0
     waited: int = 0
@@ -88,6 +90,23 @@ class Progress:
         if better:
             self.best = value
         return better
+
+    def measure_on(self, criterion: str, measured: Mapping[str, Any]) -> bool:
+        """Set what evaluations measure from here on; return whether earlier values of the rule cannot be compared.
+
+        The comparison then starts anew, that of the learning rate's policy too. What only one of the two has, such as a
+        metric that was added, does not count.
+
+        Args:
+            criterion: the recipe's ``evaluate.best``.
+            measured: what the values depend on, by name.
+        """
+        before, self.measured = self.measured, dict(measured)
+        if all(before[name] == measured[name] for name in before.keys() & measured.keys()):
+            return False
+        self.best, self.stale = None, 0
+        self.plateau.best, self.plateau.waited = None, 0
+        return self.best_of == criterion
 
     def begin(self, total: int, criterion: str | None, patience: int) -> bool:
         """Start a session; return whether the run ended early in an earlier session and must not continue.

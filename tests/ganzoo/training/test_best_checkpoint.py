@@ -16,6 +16,7 @@ from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.interfaces import Callback, RunInfo
 from ganzoo.provenance.record import read_records
 from ganzoo.report.run_log import RunLog
+from ganzoo.training.lr_policy import Plateau
 from ganzoo.training.progress import Progress
 from ganzoo.training.run import Run
 from tests.support.tiny_run import lines
@@ -117,6 +118,33 @@ def test_evaluations_without_improvement_are_counted_across_sessions_and_more_pa
     assert run("evaluate.patience=3", "train.steps=8", values=[]) == 4
     assert run("evaluate.patience=5", "train.steps=8", values=[2.0, 2.0]) == 6  # two more
     assert run("evaluate.patience=5", "train.steps=8", "evaluate.best=min cycle_l1_BA", values=[1.0, 2.0]) == 8
+
+
+def test_values_that_were_measured_otherwise_are_not_compared(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*words: str, values: Sequence[float]) -> tuple[int, int, bool]:
+        monkeypatch.setattr("ganzoo.training.loop.evaluate_now", PlannedEvaluations(*values))
+        words = ("evaluate.every=1", "evaluate.patience=2", "train.sample=0", *words)
+        package.run(home / "tiny.yaml", *words, root=tmp_path)
+        best = read_progress(tmp_path / "tiny/default/checkpoints/best")["step"]
+        said = "min cycle_l1_AB is measured otherwise than before" in capsys.readouterr().out
+        return steps_of(tmp_path), best, said
+
+    assert run("train.steps=3", values=[9.0, 1.0, 0.5, 0.6]) == (3, 2, False)
+    assert run("train.steps=5", "evaluate.limit=1", values=[4.0, 3.0]) == (5, 5, True)
+    assert run("train.steps=9", "evaluate.limit=1", values=[3.0, 3.0]) == (7, 5, False)  # out of patience
+    assert run("train.steps=9", "evaluate.limit=1", "evaluate.metrics=[cycle_l1]", values=[]) == (7, 5, False)
+    assert run("train.steps=9", values=[8.0, 7.0]) == (9, 9, True)
+
+
+def test_only_what_both_evaluations_have_makes_values_differ() -> None:
+    progress = Progress(best=0.1, best_of="min a", stale=2, plateau=Plateau(0.1, "min a", 2, 0.5))
+    for measured in ({"limit": 0, "metrics.a": {}}, {"limit": 0, "metrics.a": {}, "metrics.b": {}}):
+        assert not progress.measure_on("min a", measured)  # unknown before; a metric more
+    assert (progress.best, progress.stale, progress.plateau.waited) == (0.1, 2, 2)
+    assert progress.measure_on("min a", {"limit": 5, "metrics.a": {}})
+    assert (progress.best, progress.stale, progress.plateau) == (None, 0, Plateau(None, "min a", 0, 0.5))
 
 
 def test_a_run_that_ended_early_resumes_with_a_longer_length(
