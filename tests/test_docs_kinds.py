@@ -102,6 +102,7 @@ def test_a_page_has_each_function_and_attribute_with_its_default(kind: type) -> 
     said = {name: default for name, default in rows if name in kind.__annotations__}
     for name, default in said.items():
         value = getattr(kind, name)
+        value = dict(value) if isinstance(value, Mapping) else value
         expected = "none" if isinstance(value, Mapping) and not value else f"`{value!r}`".replace("'", '"')
         assert default.startswith(expected), name
 

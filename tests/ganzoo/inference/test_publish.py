@@ -164,6 +164,7 @@ def test_the_card_has_the_values_of_the_checkpoints_records(trained: Path, tmp_p
     assert results["dataset"] == {"name": "ann/horses", "type": "ann/horses", "split": "test"}
     assert f"the weights: `{best['weights']}`" in card and f"the images: test `{best['data']['keys']['test']}`" in card
     assert "https://arxiv.org/abs/1703.10593" in card and "Zhu et al. 2017" in card
+    assert {"cyclegan", "arxiv:1703.10593"} <= set(metadata["tags"])
     assert "## Limits" in card
 
 
