@@ -131,6 +131,12 @@ class OtherExport(RightMethod):
         return translated * 0.5 if torch.compiler.is_exporting() else translated
 
 
+class NanExport(RightMethod):
+    def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
+        translated = super().translate(images, direction, step)
+        return translated * torch.nan if torch.compiler.is_exporting() else translated
+
+
 class CpuMethod(RightMethod):
     def forward(self, step: Step) -> None:
         super().forward(step)
@@ -151,4 +157,5 @@ WRONG: Planted = [
     (ComparingMethod, {"test_its_translations_do_not_depend_on_the_batch"}),
     (ShortStyles, {"test_its_styles_have_their_size"}),
     (OtherExport, {"test_it_can_be_exported"}),
+    (NanExport, {"test_it_can_be_exported"}),
 ]
